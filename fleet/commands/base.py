@@ -1,0 +1,82 @@
+"""What a verb is: one record, read by the shell, the console, the palette and chat."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from fleet.core.errors import FleetError
+from fleet.core.flow import Flow
+from fleet.core.shelf import Shelf
+
+if TYPE_CHECKING:
+    from fleet.core.inventory import Inventory
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option or argument of a verb.
+
+    `name` is what is typed: `--follow`, `-n`, or `MODEL` for an argument.
+    """
+
+    name: str
+    help: str
+    kind: Literal["flag", "text", "number", "integer"] = "text"
+    default: Any = None
+    metavar: str | None = None
+    is_many: bool = False  # an argument or option that takes several
+    is_required: bool = False
+
+    @property
+    def key(self) -> str:
+        return self.name.lstrip("-").replace("-", "_").lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A verb with checked arguments, from whichever door."""
+
+    verb: str
+    hosts: tuple[str, ...]  # resolved selectors, in order of the inventory
+    options: Mapping[str, Any] = field(default_factory=dict)  # by Option.key
+    servers: tuple[str, ...] = ()  # named with SERVER@HOST; empty: all of the hosts
+    dry_run: bool = False
+    reason: str | None = None
+
+    def __getitem__(self, key: str) -> Any:
+        return self.options.get(key)
+
+
+Results = Mapping[str, Any]  # host -> what its flow returned, or the FleetError that ended it
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One verb.
+
+    Attributes:
+        level: 0 read, 1 reversible on one host, 2 service effect, 3 cannot be undone.
+        flow: the conversation for one host.
+        document: the --json document of all hosts together, without `schema`.
+        lines: the same for people; plain text, without colour.
+        selects: "hosts" (default all at level 0), "server" (exactly one SERVER[@HOST]).
+    """
+
+    help: str
+    level: int
+    flow: Callable[[Request, "Inventory", str], Flow[Any]]
+    document: Callable[[Request, Results], dict[str, Any]] | None = None
+    lines: Callable[[Request, Results], Iterable[str]] | None = None
+    options: tuple[Option, ...] = ()
+    selects: Literal["hosts", "server"] = "hosts"
+    schema: str | None = None  # fleet.plan/1
+    watches: bool = False  # understands --watch: repeats until interrupted
+
+
+VERBS: Shelf[Verb] = Shelf("fleet.commands", "verb", Verb)
+
+
+def split(results: Results) -> tuple[dict[str, Any], dict[str, FleetError]]:
+    """What worked and what did not, by host."""
+    errors = {host: value for host, value in results.items() if isinstance(value, FleetError)}
+    return {host: value for host, value in results.items() if host not in errors}, errors

@@ -1,0 +1,223 @@
+"""A verb as a conversation: it asks by `yield`, and someone else answers.
+
+A flow is a generator. What it yields is a need, what is sent back is the answer,
+what it returns is its result for one host. Nothing here touches the world, so a
+flow is tested with `next` and `send`.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from fleet.core.events import Event
+from fleet.core.facts import Facts, Live
+from fleet.core.plan import Artifact, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Look at the host. Answer: Facts. Raises UnreachableError, ProbeError."""
+
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindTree:
+    """Which llama.cpp the inventory means. Answer: Tree."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """llama.cpp's source, named before it is fetched."""
+
+    id: str  # 16 hex digits: identity of the source
+    name: str  # b11434, for people
+    number: int | None  # build number to stamp
+    commit: str | None
+    artifact: Artifact  # kind "source"
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FindModel:
+    """The file of a model. Answer: Artifact of kind "model". May fetch it to learn its hash."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who makes this build. Answer: Claimed. Waits until all hosts of the run have asked."""
+
+    host: str
+    fingerprint: str
+    weight: float  # the heaviest builds: cores, GHz
+    rebuild: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    by: Literal["cache", "us", "twin"]
+    size: int | None = None  # bytes of the cached artifact
+    builder: str | None = None  # the twin that builds
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """May this be done? Answer: bool. Asked of a person, or answered by --yes and --dry-run."""
+
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Carry:
+    """Do it. Answer: Carried. Raises StepError, DeadlineError, UnreachableError."""
+
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """`again` says that the world changed under the plan (a builder was lost): look again."""
+
+    again: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How servers do, through their own interface. Answer: tuple[Live, ...]."""
+
+    host: str
+    facts: Facts
+    seconds: float = 1.0  # between the two looks that a rate is taken from
+
+
+@dataclass(frozen=True, slots=True)
+class LastMeasured:
+    """Last known speeds. Answer: dict server -> (tokens/s, Unix time)."""
+
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """Lines of logs, printed as they come. Answer: tuple[str, ...] of what was read."""
+
+    host: str
+    script: str  # prints the lines
+    follow: bool
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Tell the reader now. Answer: None."""
+
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Print:
+    """Result text to stdout now, as a stream (chat). Answer: None."""
+
+    text: str
+    end: str = "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """One streamed completion from a server. Answer: Completion."""
+
+    host: str
+    listen: str
+    key: str
+    messages: tuple[tuple[str, str], ...]  # role, content
+    max_tokens: int
+    temperature: float | None
+    server: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    text: str
+    tokens: int | None
+    generation_tps: float | None  # tokens/s, timed by llama-server
+    prompt_tps: float | None
+    ttft: float | None  # seconds to the first content, timed here
+    finish: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """127.0.0.1:port on the controller to a server, until interrupted. Answer: None."""
+
+    host: str
+    server: str
+    listen: str
+    port: int
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Execute:
+    """A short read-only program on the host. Answer: Ran."""
+
+    host: str
+    script: str
+    deadline: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    status: int
+    out: str  # safe text
+    err: str
+
+
+Need = (
+    Probe | FindTree | FindModel | Claim | Confirm | Carry | Look | LastMeasured | Tail | Say | Print
+    | Complete | Forward | Execute
+)
+Result = TypeVar("Result")
+Flow = Generator[Need, Any, Result]
+
+
+def probe(host: str) -> Flow[Facts]:
+    """Facts of the host."""
+    answer: Facts = yield Probe(host)
+    return answer
+
+
+def find_tree() -> Flow[Tree]:
+    answer: Tree = yield FindTree()
+    return answer
+
+
+def find_model(name: str) -> Flow[Artifact]:
+    answer: Artifact = yield FindModel(name)
+    return answer
+
+
+def claim(host: str, fingerprint: str, weight: float, rebuild: bool = False) -> Flow[Claimed]:
+    answer: Claimed = yield Claim(host, fingerprint, weight, rebuild)
+    return answer
+
+
+def confirm(plan: Plan) -> Flow[bool]:
+    answer: bool = yield Confirm(plan)
+    return answer
+
+
+def carry(plan: Plan) -> Flow[Carried]:
+    answer: Carried = yield Carry(plan)
+    return answer
+
+
+def look(host: str, facts: Facts, seconds: float = 1.0) -> Flow[tuple[Live, ...]]:
+    answer: tuple[Live, ...] = yield Look(host, facts, seconds)
+    return answer
+
+
+def execute(host: str, script: str, deadline: float = 30.0) -> Flow[Ran]:
+    answer: Ran = yield Execute(host, script, deadline)
+    return answer
