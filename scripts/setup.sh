@@ -24,7 +24,13 @@ needed='' wanted=''
 need() { needed="$needed $1"; }
 want() { wanted="$wanted $1"; }
 
-compiler() { has c++ || has g++ || has clang++ || need g++; }
+compiler() {
+  if [ "$(uname -s)" = Darwin ]; then
+    xcode-select -p >/dev/null 2>&1 || need g++
+  else
+    has c++ || has g++ || has clang++ || need g++
+  fi
+}
 
 rig() { # what hosts of their own need; Debian's names
   has sshd || want openssh-server
@@ -39,7 +45,7 @@ rig() { # what hosts of their own need; Debian's names
   [ -e /usr/lib/systemd/user/dbus.socket ] || want dbus-user-session
   set -- /lib/*/security/pam_systemd.so
   [ -e "$1" ] || want libpam-systemd
-  [ -e /usr/share/polkit-1 ] && [ -d /usr/lib/polkit-1 ] || want polkitd
+  [ -d /usr/lib/polkit-1 ] || want polkitd
 }
 
 case $purpose in
@@ -55,24 +61,34 @@ case $purpose in
     ;;
 esac
 
+# ---- whether the virtual environment is as pyproject.toml wants it
+
+stamp=.venv/.ready-$purpose
+want_stamp="$(pwd) $(cksum <pyproject.toml)"
+is_current() {
+  [ -e "$stamp" ] && [ "$(cat "$stamp")" = "$want_stamp" ] && .venv/bin/python -c '' 2>/dev/null
+}
+current=
+is_current && current=yes
+
 # ---- python 3.11 or newer, with venv
 
 is_new() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
-python=
-for candidate in ${PYTHON:-} python3 python3.14 python3.13 python3.12 python3.11 python3.15 \
-  /opt/homebrew/bin/python3 /usr/local/bin/python3; do
-  if has "$candidate" && is_new "$candidate"; then
-    python=$candidate
-    break
-  fi
-done
 has_venv() { "$1" -c 'import ensurepip, venv' >/dev/null 2>&1; }
-if [ -z "$python" ]; then
-  need python3
-  need python3-venv
-elif ! has_venv "$python"; then
-  # Debian splits venv off; another build of the same python has it in a package of that version
-  need "python3-venv"
+find_python() { # the first that is new enough and has venv, else the first that is new enough
+  python=
+  for candidate in ${PYTHON:-} python3 python3.14 python3.13 python3.12 python3.11 python3.15 \
+    /opt/homebrew/bin/python3 /usr/local/bin/python3; do
+    if has "$candidate" && is_new "$candidate"; then
+      [ -n "$python" ] || python=$candidate
+      has_venv "$candidate" && python=$candidate && return
+    fi
+  done
+}
+if [ -z "$current" ]; then
+  find_python
+  [ -n "$python" ] || need python3
+  { [ -n "$python" ] && has_venv "$python"; } || need python3-venv
 fi
 
 # ---- install what is missing, or name it
@@ -113,9 +129,12 @@ remedy() { # how to get what is missing, here
 if [ -n "$needed" ] || { [ -n "$wanted" ] && is_root; }; then
   if is_debian && is_root; then
     apt_install "$needed$wanted" || [ -z "$needed" ]
-    [ -n "$python" ] || python=python3
-    is_new "$python" || { say "needs Python 3.11 or newer; set PYTHON to one" && exit 1; }
-    has_venv "$python" || { say "$python has no venv module; set PYTHON to one that has" && exit 1; }
+    [ -n "$current" ] || find_python
+    if [ -z "$current" ] && { [ -z "$python" ] || ! has_venv "$python"; }; then
+      say "needs Python 3.11 or newer with its venv module"
+      say "-> next: PYTHON=/path/to/python3.11 make $purpose"
+      exit 1
+    fi
   elif [ -n "$needed" ]; then
     # shellcheck disable=SC2086
     say "missing:$needed"
@@ -131,15 +150,7 @@ fi
 
 # ---- the virtual environment
 
-# `pip install` is skipped while what it depends on is as it was
-is_current() {
-  [ -e "$stamp" ] && [ "$(cat "$stamp")" = "$want_stamp" ] && .venv/bin/python -c '' 2>/dev/null
-}
-stamp=.venv/.ready-$purpose
-want_stamp="$(pwd) $(cksum <pyproject.toml)"
-if is_current; then
-  exit 0
-fi
+[ -z "$current" ] || exit 0
 if [ ! -w . ] || { [ -e .venv ] && [ ! -w .venv ]; }; then
   say "cannot write $(pwd)/.venv"
   say "-> next: chown -R $(id -un) $(pwd)/.venv, or work in a copy of the folder"
