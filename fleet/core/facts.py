@@ -148,6 +148,7 @@ class Facts:
     lock: Lock | None
     unknown: Mapping[str, str]  # path of the fact -> reason why it is unknown
     at: float  # controller's Unix time of the answer
+    sources: tuple[str, ...] = ()  # ids of llama.cpp source archives that are there
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,215 @@
+"""The steps that bring a host to the build it should have."""
+
+import hashlib
+import json
+import re
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from fleet.backends.base import Backend
+from fleet.builds.recipe import Recipe, fingerprint, recipe
+from fleet.core.errors import PlanError
+from fleet.core.facts import Facts
+from fleet.core.flow import Claimed, Tree
+from fleet.core.packages import install
+from fleet.core.plan import Artifact, Built, Fetch, Put, Run, Step, Wait, size_text
+from fleet.platforms.base import program
+
+if TYPE_CHECKING:
+    from fleet.core.inventory import Host
+
+NEEDED = ("c++", "cmake")
+CMAKE = {"cuda": (3, 18)}  # oldest that works
+OLDEST_CMAKE = (3, 15)
+ROOM = {"cuda": 4 * 2**30}  # bytes a build takes while it is made
+DEFAULT_ROOM = 500 * 2**20
+DEADLINE = 3 * 3600.0
+SECONDS_OF_A_CORE = 1200.0  # a cold CPU build of b11434, GCC 12
+
+
+def recipe_for(wish: "Host", facts: Facts, tree: Tree) -> tuple[Recipe, tuple[str, ...]]:
+    """What would be built on a host, and sentences about the choice of backend.
+
+    Raises:
+        PlanError: the wanted backend cannot be built there.
+    """
+    made, _, notes = recipe(wish, facts, tree)
+    return made, notes
+
+
+def wanted(wish: "Host", facts: Facts, tree: Tree) -> str:
+    """Fingerprint of the build that a host should have."""
+    return fingerprint(recipe_for(wish, facts, tree)[0])
+
+
+def is_there(print_: str, facts: Facts) -> bool:
+    return any(build.fingerprint == print_ for build in facts.builds)
+
+
+def weight(facts: Facts) -> float:
+    """Who builds among twins: the heaviest. Cores, all of them counted."""
+    threads = facts.cpu.threads or (facts.cpu.cores_performance or 0) + (facts.cpu.cores_efficiency or 0)
+    return float(threads or 1)
+
+
+def steps(
+    host: str,
+    wish: "Host",
+    facts: Facts,
+    tree: Tree,
+    claimed: Claimed | None = None,
+    rebuild: bool = False,
+) -> tuple[tuple[Step, ...], tuple[str, ...]]:
+    """What is to be done so that the wanted build is on the host.
+
+    Args:
+        claimed: who makes it; None is as good as "us".
+        rebuild: although it is there, or in the cache. Only in the first round of a run.
+
+    Returns:
+        Steps, none where it is there already, and sentences for the plan.
+
+    Raises:
+        PlanError: a backend, a tool or room is missing; `next` is what to type.
+    """
+    made, kind, notes = recipe(wish, facts, tree)
+    found = fingerprint(made)
+    if is_there(found, facts) and not rebuild:
+        return (), notes
+    _check_room(host, made, facts)
+    name = f"llama.cpp {tree.name}, {made.backend}"
+    if claimed is not None and claimed.by == "cache" and not rebuild:
+        return _received(made, kind, found, name, claimed.size, f"build:{found}"), notes
+    if claimed is not None and claimed.by == "twin":
+        builder = claimed.builder or "its twin"
+        wait = Step(
+            f"wait until {builder} has built {name}",
+            Wait(Built(found, builder)),
+            f"build:{found}",
+            "build",
+        )
+        return (wait, *_received(made, kind, found, name, claimed.size, f"build:{found}")), notes
+    _check_tools(host, made, facts)
+    return _built(made, kind, found, name, facts, tree, rebuild), notes + tree.notes
+
+
+def smoke_artifact() -> Artifact:
+    """The model of random weights that fleet ships."""
+    data = resources.files("fleet.builds").joinpath("smoke.gguf").read_bytes()
+    return Artifact("file", hashlib.sha256(data).hexdigest(), "smoke.gguf", len(data))
+
+
+def build_artifact(found: str, name: str, size: int | None = None) -> Artifact:
+    return Artifact("build", found, name, size)
+
+
+def pack(found: str) -> str:
+    """The program that writes a finished build to standard output, for Fetch."""
+    return program(_text("pack.sh"), FINGERPRINT=found)
+
+
+def _built(
+    made: Recipe, kind: Backend, found: str, name: str, facts: Facts, tree: Tree, rebuild: bool
+) -> tuple[Step, ...]:
+    made_steps = []
+    if tree.id not in facts.sources:
+        source = Put(tree.artifact, f"sources/{tree.id}.tar.gz")
+        size = tree.artifact.size
+        made_steps.append(Step(f"send the source of llama.cpp {tree.name}", source, f"source:{tree.id}", "build", size))
+    made_steps.append(_smoke_step())
+    script = program(
+        kind.prelude(facts) + _text("smoke.sh") + _text("build.sh"),
+        **_smoke_variables(made, kind, found),
+        TREE=made.tree,
+        OPTIONS="\n".join(made.options),
+        TARGETS="\n".join(made.targets),
+        RECORD=record(made, found),
+        MEMORY=kind.memory,
+        TOOLS=_folders(facts),
+    )
+    title = f"build {name}"
+    seconds = SECONDS_OF_A_CORE / weight(facts)
+    job = f"build-{found}"
+    made_steps.append(Step(title, Run(script, DEADLINE, job), f"build:{found}", "build", seconds=seconds))
+    fetch = Fetch(build_artifact(found, name), f"builds/{found}")
+    made_steps.append(Step(f"fetch {name} for its twins", fetch, f"fetch:{found}", "build"))
+    return tuple(made_steps)
+
+
+def _received(
+    made: Recipe, kind: Backend, found: str, name: str, size: int | None, key: str
+) -> tuple[Step, ...]:
+    packed = f"parts/build-{found}.tar.gz"
+    script = program(
+        _text("smoke.sh") + _text("receive.sh"), **_smoke_variables(made, kind, found), PACKED=packed
+    )
+    return (
+        Step(f"send {name}", Put(build_artifact(found, name, size), packed), key, "build", size),
+        _smoke_step(),
+        Step(f"prove {name}", Run(script, 900.0, f"receive-{found}"), key, "build"),
+    )
+
+
+def _smoke_step() -> Step:
+    artifact = smoke_artifact()
+    put = Put(artifact, _smoke_path())
+    return Step("send the smoke test", put, f"smoke:{artifact.id[:16]}", "build", artifact.size)
+
+
+def _smoke_path() -> str:
+    return f"cache/smoke-{smoke_artifact().id[:16]}.gguf"
+
+
+def _smoke_variables(made: Recipe, kind: Backend, found: str) -> dict[str, str | int]:
+    return {
+        "FINGERPRINT": found,
+        "BACKEND": made.backend,
+        "DEVICE": kind.device or "",
+        "SMOKE": _smoke_path(),
+    }
+
+
+def record(made: Recipe, found: str) -> str:
+    """The first lines of BUILD.json: one field a line, so that a shell can read them too."""
+    fields = {"fingerprint": found} | made.document()
+    return "\n".join(f"  {json.dumps(key)}: {json.dumps(value)}," for key, value in fields.items())
+
+
+def _folders(facts: Facts) -> str:
+    """Where the tools were found, in case the job's PATH is shorter than the probe's."""
+    names = ("cmake", "ninja", "make", "ccache", "c++", "cc", "nvcc")
+    paths = [facts.tools[name].path for name in names if name in facts.tools]
+    return ":".join(dict.fromkeys(path.rsplit("/", 1)[0] for path in paths if path.startswith("/")))
+
+
+def _check_tools(host: str, made: Recipe, facts: Facts) -> None:
+    missing = [tool for tool in NEEDED if tool not in facts.tools]
+    if "ninja" not in facts.tools and "make" not in facts.tools:
+        missing.append("make")
+    if missing:
+        words = {"c++": "a C++ compiler"}
+        what = " and ".join(words.get(tool, tool) for tool in missing)
+        raise PlanError(f"building llama.cpp needs {what}", host=host, next=f"on {host}: {install(facts, *missing)}")
+    oldest = CMAKE.get(made.backend, OLDEST_CMAKE)
+    version = re.search(r"(\d+)\.(\d+)", facts.tools["cmake"].version or "")
+    if version and (int(version[1]), int(version[2])) < oldest:
+        raise PlanError(
+            f"building llama.cpp for {made.backend} needs cmake {oldest[0]}.{oldest[1]} or newer, "
+            f"and {facts.tools['cmake'].version} is there",
+            host=host,
+            next=f"on {host}: pip install --user cmake",
+        )
+
+
+def _check_room(host: str, made: Recipe, facts: Facts) -> None:
+    room = ROOM.get(made.backend, DEFAULT_ROOM)
+    if facts.disk.free is not None and facts.disk.free < room:
+        raise PlanError(
+            f"a build takes up to {size_text(room)} in {facts.root}, and {size_text(facts.disk.free)} are free",
+            host=host,
+            next=f"fleet gc --host {host} --dry-run, or set root under [hosts.{host}] to a bigger disk",
+        )
+
+
+def _text(name: str) -> str:
+    return resources.files("fleet.builds").joinpath(name).read_text(encoding="utf-8")
