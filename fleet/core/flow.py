@@ -5,10 +5,11 @@ what it returns is its result for one host. Nothing here touches the world, so a
 flow is tested with `next` and `send`.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from fleet.core.edits import Ask, EditInventory, Introduce, Pin, ReadHostKey
 from fleet.core.events import Event
 from fleet.core.facts import Facts, Live
 from fleet.core.plan import Artifact, Plan
@@ -94,7 +95,11 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class LastMeasured:
-    """Last known speeds. Answer: dict server -> (tokens/s, Unix time)."""
+    """What the journal knows of a host.
+
+    Answer: dict server -> (tokens/s, Unix time); Unix time of the host's last answer or
+    None; Unix time now.
+    """
 
     host: str
 
@@ -122,6 +127,18 @@ class Print:
 
     text: str
     end: str = "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """Answer: Unix seconds, id of the run: what an event that a flow says is stamped with."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLine:
+    """A line from the person at the door. Answer: str, or None at the end of the input."""
+
+    prompt: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +193,8 @@ class Ran:
 
 Need = (
     Probe | FindTree | FindModel | Claim | Confirm | Carry | Look | LastMeasured | Tail | Say | Print
-    | Complete | Forward | Execute
+    | Now | ReadLine | Complete | Forward | Execute
+    | Introduce | ReadHostKey | Ask | Pin | EditInventory
 )
 Result = TypeVar("Result")
 Flow = Generator[Need, Any, Result]
