@@ -1,4 +1,4 @@
-"""A folder in which every file is one kind of the same thing."""
+"""A folder in which every file is one kind of the same thing; folders in it hold shared parts."""
 
 import importlib
 import pkgutil
@@ -29,7 +29,7 @@ class Shelf(Generic[Kind]):
     def names(self) -> tuple[str, ...]:
         """File names as kinds are typed: `_` in a file name is `-` in the word."""
         folder = importlib.import_module(self.package).__path__
-        found = (module.name for module in pkgutil.iter_modules(folder))
+        found = (module.name for module in pkgutil.iter_modules(folder) if not module.ispkg)
         return tuple(sorted(name.replace("_", "-") for name in found if name != "base"))
 
     def take(self, name: str) -> Kind:

@@ -1,0 +1,47 @@
+# Everything that is asked of macOS, each command beside the recorded answer it was written from.
+# shellcheck shell=sh
+
+# sysctl -n kern.bootsessionuuid -> 7C5AE0B1-...  (documented, not recorded; "unknown oid" with exit 1 where missing)
+# sysctl -n kern.boottime -> { sec = 1731000000, usec = 0 } Thu Nov  7 17:20:00 2024  (documented, not recorded)
+boot_id() {
+    sysctl -n kern.bootsessionuuid 2>/dev/null ||
+        sysctl -n kern.boottime 2>/dev/null | sed 's/^{ sec = \([0-9]*\).*/\1/'
+}
+
+# TZ=UTC ps -o stat= -o lstart= -p 1 -> "Ss   Sun Nov 22 09:49:35 2026"  (documented, not recorded)
+# In UTC, so that a laptop that travels keeps its processes.
+process_start() {
+    _stat=$(TZ=UTC ps -o stat= -o lstart= -p "$1" 2>/dev/null) || return 1
+    # shellcheck disable=SC2086
+    set -- $_stat
+    case ${1:-Z} in Z*) return 1 ;; esac
+    shift
+    _stat=$*
+    printf '%s\n' "$_stat" | tr ' ' '_'
+}
+
+platform_sections() {
+    # sw_vers -> ProductName: macOS / ProductVersion: 15.2 / BuildVersion: 24C101
+    section sw_vers sw_vers
+    # sysctl hw -> hw.memsize: 38654705664 ... hw.perflevel0.physicalcpu: 10 ... hw.optional.arm.FEAT_DotProd: 1
+    # a missing name: sysctl: unknown oid 'hw.optional.arm.FEAT_SVE', exit 1, all others are still printed
+    section sysctl sysctl hw machdep.cpu vm.swapusage kern.boottime
+    # vm_stat -> Mach Virtual Memory Statistics: (page size of 16384 bytes) / Pages free:   9563156. ...
+    section vm_stat vm_stat
+    # ioreg -r -d1 -w0 -c AGXAccelerator -> "model" = "Apple M3 Max" / "gpu-core-count" = 30
+    section ioreg limited 10 ioreg -r -d1 -w0 -c AGXAccelerator
+    # xcode-select -p -> /Library/Developer/CommandLineTools; exit 2 where nothing is installed
+    section xcode xcode-select -p
+    section disk df -Pk "$(nearest "$FLEET_ROOT")"
+    # df -k -i -> Filesystem 1024-blocks Used Available Capacity iused ifree %iused Mounted on
+    section inodes df -k -i "$(nearest "$FLEET_ROOT")"
+}
+
+# Without the Command Line Tools these are shims of Apple that open a window: never call them then.
+is_shim() {
+    case $1 in /usr/bin/*) ;; *) return 1 ;; esac
+    case ${1##*/} in
+        cc | c++ | gcc | g++ | clang | git | make | python3) ! xcode-select -p >/dev/null 2>&1 ;;
+        *) return 1 ;;
+    esac
+}

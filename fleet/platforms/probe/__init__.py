@@ -1,0 +1,107 @@
+"""Asking a host what it is and what it holds: one program, one answer."""
+
+from collections.abc import Mapping
+
+from fleet.core.errors import ProbeError
+from fleet.core.facts import Facts
+from fleet.platforms.base import PLATFORMS, Section, packaged, program
+from fleet.platforms.probe import store
+from fleet.platforms.probe.answer import MISSING, number, pairs, refusal, sections
+from fleet.platforms.probe.tools import tools
+from fleet.supervisors import instances
+
+__all__ = ["parse", "probe_program", "refusal"]
+
+ARCHITECTURES = {"aarch64": "arm64", "amd64": "x86_64", "armv8l": "arm"}
+WINDOWS = ("MINGW", "MSYS", "CYGWIN", "Windows")
+
+
+def probe_program() -> str:
+    """The constant program. Its sender puts before it: FLEET_NONCE (random), FLEET_ROOT (or empty)."""
+    return program(instances.script() + packaged("probe.sh", "fleet.platforms.probe"))
+
+
+def parse(host: str, output: bytes, nonce: str, at: float) -> Facts:
+    """What a host answered to the probe.
+
+    Args:
+        host: its name in the inventory.
+        output: standard output of the program; noise before the first mark is ignored.
+        nonce: as sent.
+        at: controller's Unix time of the answer.
+
+    Returns:
+        The facts. What could not be known is None (or empty), with a reason in
+        `unknown` under the path of the fact: `gpus`, `memory.available` ...
+
+    Raises:
+        ProbeError: no POSIX shell, no platform that fleet knows, or half an answer.
+    """
+    found = sections(host, output, nonce)
+    told = pairs(found.get("system", MISSING).text)
+    name, kind = next(
+        ((name, kind) for name, kind in PLATFORMS.all() if kind.system == told.get("system")), (None, None)
+    )
+    if name is None or kind is None:
+        raise _stranger(host, told.get("system") or "a system without a name")
+    root = told.get("root", "")
+    if not root.startswith("/") or "\ufffd" in root:
+        raise ProbeError(
+            f"fleet's folder there would be {root!r}, which is no usable absolute path",
+            host=host,
+            next=f'set root = "/an/absolute/path" in [hosts.{host}]',
+        )
+    system = kind.read(found)
+    unknown = dict(system.unknown)
+    reasons = {"boot_id": "boot", "clock": "clock", "user": "user", "home": "home", "kernel": "release"}
+    unknown |= {path: "the host did not say" for path, key in reasons.items() if not told.get(key)}
+    machine = told.get("machine") or None
+    return Facts(
+        host=host,
+        platform=name,
+        os=name,
+        os_version=system.os_version,
+        kernel=told.get("release") or None,
+        arch=ARCHITECTURES.get(machine, machine) if machine else None,
+        libc=system.libc,
+        boot_id=told.get("boot") or None,
+        uptime=system.uptime,
+        clock=number(told.get("clock")),
+        user=told.get("user") or None,
+        home=told.get("home") or None,
+        root=root,
+        layout=number(_text(found, "layout")),
+        cpu=system.cpu,
+        memory=system.memory,
+        disk=system.disk,
+        gpus=system.gpus,
+        tools=tools(_text(found, "tools")),
+        supervisors=system.supervisors,
+        has_linger=system.has_linger,
+        has_cron=system.has_cron,
+        builds=store.builds(_text(found, "builds")),
+        models=store.models(_text(found, "models")),
+        parts=store.parts(_text(found, "parts")),
+        jobs=store.jobs(_text(found, "jobs")),
+        instances=instances.parse_instances(_text(found, "instances")),
+        lock=store.lock(_text(found, "lock")),
+        unknown=unknown,
+        at=at,
+        sources=store.sources(_text(found, "sources")),
+    )
+
+
+def _text(found: Mapping[str, Section], name: str) -> str:
+    return found.get(name, MISSING).text
+
+
+def _stranger(host: str, system: str) -> ProbeError:
+    if system.startswith(WINDOWS):
+        return refusal(host, "Microsoft Windows")
+    titles = ", ".join(kind.title for _, kind in PLATFORMS.all())
+    return ProbeError(
+        f"fleet does not know {system}; it knows {titles}",
+        host=host,
+        next=f"take {host} out of the inventory: fleet host remove {host}",
+        kind="platform",
+    )

@@ -1,0 +1,142 @@
+# The questions of the probe, in sections. Changes nothing but its own cache, and that only where fleet already is.
+# Variables set by the sender: FLEET_NONCE.
+# shellcheck shell=sh
+
+section() {
+    printf '\n%s section %s\n' "$FLEET_NONCE" "$1"
+    shift
+    "$@" </dev/null 2>&1
+    printf '\n%s status %s\n' "$FLEET_NONCE" "$?"
+}
+
+probe_system() {
+    printf 'system=%s\nrelease=%s\nmachine=%s\n' "$os" "$(uname -r)" "$(uname -m)"
+    printf 'user=%s\nhome=%s\nroot=%s\n' "$(id -un)" "$HOME" "$FLEET_ROOT"
+    printf 'clock=%s\n' "$(date +%s)"
+    [ -n "${ANDROID_ROOT:-}" ] && echo android=yes
+    [ -n "${TERMUX_VERSION:-}" ] && echo "termux=$TERMUX_VERSION"
+    is_here boot_id && printf 'boot=%s\n' "$(boot_id)"
+    :
+}
+
+# tool NAME, its path and the first line of its --version that holds a version
+probe_tools() {
+    set --
+    for _name in cmake ninja make cc c++ gcc g++ clang nvcc hipcc ccache git curl openssl python3 \
+        sha256sum shasum setsid systemctl launchctl crontab; do
+        _path=$(command -v "$_name") || continue
+        case $_path in /*) ;; *) continue ;; esac
+        is_shim "$_path" || set -- "$@" "$_path"
+    done
+    [ $# -gt 0 ] || return 0
+    # who changed nothing since the boot says what he said then
+    _key="$(boot_id)
+$(ls -lniL "$@" 2>/dev/null)"
+    _file=$FLEET_ROOT/cache/tools
+    if [ -r "$_file" ]; then
+        _kept=$(cat "$_file")
+        case $_kept in
+            "$_key
+--
+"*)
+                printf '%s\n' "${_kept#"$_key
+--
+"}"
+                return 0
+                ;;
+        esac
+    fi
+    _said=$(for _path in "$@"; do
+        case ${_path##*/} in
+            cmake | ninja | cc | c++ | gcc | g++ | clang | nvcc | hipcc | ccache)
+                _line=$(limited 10 "$_path" --version 2>/dev/null | sed -n '/[0-9]\.[0-9]/{p;q;}')
+                ;;
+            *) _line= ;;
+        esac
+        printf '%s\t%s\t%s\n' "${_path##*/}" "$_path" "$_line"
+    done)
+    printf '%s\n' "$_said"
+    if [ -f "$FLEET_ROOT/LAYOUT" ] && [ -n "$(boot_id)" ]; then
+        { [ -d "$FLEET_ROOT/cache" ] || mkdir "$FLEET_ROOT/cache"; } 2>/dev/null &&
+            printf '%s\n--\n%s\n' "$_key" "$_said" 2>/dev/null >"$_file.$$" && mv -f "$_file.$$" "$_file"
+    fi
+    :
+}
+
+probe_layout() { cat "$FLEET_ROOT/LAYOUT" 2>/dev/null || :; }
+
+# each BUILD.json after a line with its folder's name
+probe_builds() {
+    for _file in "$FLEET_ROOT"/builds/*/BUILD.json; do
+        [ -f "$_file" ] || continue
+        _dir=${_file%/BUILD.json}
+        printf 'build %s\n' "${_dir##*/}"
+        cat "$_file"
+        echo
+    done
+}
+
+probe_models() (
+    cd "$FLEET_ROOT/models" 2>/dev/null || exit 0
+    ls -lnL -- */model.gguf 2>/dev/null
+    :
+)
+
+probe_parts() (
+    cd "$FLEET_ROOT/parts" 2>/dev/null || exit 0
+    ls -lnL -- *.part 2>/dev/null
+    :
+)
+
+probe_sources() (
+    cd "$FLEET_ROOT/sources" 2>/dev/null || exit 0
+    ls -- *.tar.gz 2>/dev/null
+    :
+)
+
+# job ID alive|ended EXIT|-
+probe_jobs() {
+    for _job in "$FLEET_ROOT"/jobs/*; do
+        [ -d "$_job" ] || continue
+        _state=ended
+        if [ -r "$_job/pid" ]; then
+            _pid=$(cat "$_job/pid")
+            # shellcheck disable=SC2086
+            is_alive $_pid && _state=alive
+        fi
+        _rc=-
+        [ -r "$_job/rc" ] && read -r _rc <"$_job/rc"
+        printf '%s %s %s\n' "${_job##*/}" "$_state" "${_rc:--}"
+    done
+}
+
+probe_lock() {
+    _highest=0
+    for _lock in "$FLEET_ROOT"/lock/lock.*; do
+        _generation=${_lock##*/lock.}
+        case $_generation in '' | *[!0-9]*) continue ;; esac
+        [ "$_generation" -gt "$_highest" ] && _highest=$_generation
+    done
+    [ "$_highest" -gt 0 ] || return 0
+    _lock=$FLEET_ROOT/lock/lock.$_highest
+    printf 'generation=%s\n' "$_highest"
+    [ -r "$_lock/beat" ] && printf 'beat=%s\n' "$(cat "$_lock/beat")"
+    if [ -e "$_lock/done" ]; then echo done=yes; else echo done=no; fi
+    [ -r "$_lock/OWNER.json" ] && printf 'owner=%s\n' "$(tr '\n' ' ' <"$_lock/OWNER.json")"
+    :
+}
+
+section system probe_system
+if is_here platform_sections; then
+    platform_sections
+    section tools probe_tools
+    section layout probe_layout
+    section builds probe_builds
+    section models probe_models
+    section parts probe_parts
+    section sources probe_sources
+    section jobs probe_jobs
+    section lock probe_lock
+    section instances fleet_instances
+fi
+printf '\n%s end\n' "$FLEET_NONCE"

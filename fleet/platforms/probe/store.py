@@ -1,0 +1,86 @@
+"""What fleet itself has on a host: builds, models, parts, sources, jobs, the lock."""
+
+import json
+import re
+
+from fleet.core.facts import Build, Job, Lock, ModelFile, Part
+from fleet.core.text import safe_line
+from fleet.platforms.probe.answer import number, pairs
+
+# ls -ln: -r--r--r-- 1 1000 1000 4683074240 Nov 22 09:49 <sha256>/model.gguf
+MODEL = re.compile(r"-\S+\s+\d+\s+\S+\s+\S+\s+(\d+)\s.*\s([0-9a-f]{64})/model\.gguf")
+PART = re.compile(r"-\S+\s+\d+\s+\S+\s+\S+\s+(\d+)\s.*\s([0-9a-f]{64})(?:\.[^/\s]+)?\.part")
+JOB = re.compile(r"([A-Za-z0-9._-]{1,128}) (alive|ended) (\S+)")
+
+
+def builds(text: str) -> tuple[Build, ...]:
+    """Published builds; one whose BUILD.json is damaged, or of another name, is none."""
+    found = []
+    for block in re.split(r"(?m)^build ", text)[1:]:
+        name, _, document = block.partition("\n")
+        record = _record(document)
+        if re.fullmatch(r"[0-9a-f]{16}", name) and record.get("fingerprint", name) == name:
+            build_number = record.get("number")
+            found.append(
+                Build(
+                    name,
+                    safe_line(str(record.get("backend"))),
+                    build_number if _is_int(build_number) else None,
+                )
+            )
+    return tuple(found)
+
+
+def models(text: str) -> tuple[ModelFile, ...]:
+    return tuple(
+        ModelFile(match[2], int(match[1])) for match in map(MODEL.fullmatch, text.splitlines()) if match
+    )
+
+
+def parts(text: str) -> tuple[Part, ...]:
+    return tuple(Part(match[2], int(match[1])) for match in map(PART.fullmatch, text.splitlines()) if match)
+
+
+def sources(text: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"(?m)^([A-Za-z0-9._-]+)\.tar\.gz$", text))
+
+
+def jobs(text: str) -> tuple[Job, ...]:
+    """An exit code counts only for a job that ended: a running one may have an old file."""
+    found = []
+    for match in map(JOB.fullmatch, text.splitlines()):
+        if match:
+            is_running = match[2] == "alive"
+            found.append(Job(match[1], is_running, None if is_running else number(match[3])))
+    return tuple(found)
+
+
+def lock(text: str) -> Lock | None:
+    """The highest generation; None where the host was never locked."""
+    told = pairs(text)
+    generation = number(told.get("generation"))
+    if generation is None:
+        return None
+    owner = _record(told.get("owner", ""))
+    words = {key: safe_line(str(value), 200) for key, value in owner.items() if value not in (None, "")}
+    machine = "@".join(words[key] for key in ("user", "machine") if key in words)
+    holder = ", ".join(part for part in (machine, words.get("verb")) if part)
+    return Lock(
+        generation,
+        words.get("controller"),
+        holder or None,
+        number(told.get("beat")),
+        told.get("done") == "yes",
+    )
+
+
+def _record(text: str) -> dict[str, object]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
