@@ -1,0 +1,167 @@
+"""What a server is started from: build, model and arguments under one name, and its files."""
+
+import json
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from fleet.core.errors import PlanError
+from fleet.core.facts import Facts
+from fleet.core.plan import File
+from fleet.core.shell import quote
+from fleet.platforms.base import program
+from fleet.servers.argv import argv, listen_error
+from fleet.servers.argv import device as device_prefix
+from fleet.supervisors.base import SUPERVISORS, Service, choose, helpers, packaged
+
+if TYPE_CHECKING:
+    from fleet.core.inventory import Host, Server
+
+FORMAT = 1  # raised when servers must be started anew because these files changed
+SOCKET_MOST = 103  # bytes of a unix socket path; macOS has the shortest
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A server on one host, complete: nothing of it changes later.
+
+    Attributes:
+        rid: 12 hex digits over everything that matters.
+        listen: an absolute socket path or ADDRESS:PORT.
+        device: prefix of the device that must be used; None for the CPU.
+    """
+
+    server: str
+    rid: str
+    root: str
+    home: str
+    fingerprint: str
+    backend: str
+    model: str
+    sha256: str
+    argv: tuple[str, ...]
+    listen: str
+    supervisor: str
+    device: str | None
+
+    @property
+    def socket(self) -> str:
+        """The socket path; empty for a TCP listener."""
+        return self.listen if self.listen.startswith("/") else ""
+
+    @property
+    def address(self) -> str:
+        """ADDRESS:PORT; empty for a socket."""
+        return "" if self.socket else self.listen
+
+    @property
+    def key(self) -> str:
+        """Path of the API key file, below the root."""
+        return f"services/{self.server}/key"
+
+    @property
+    def service(self) -> Service:
+        title = f"llama-server {self.server}, serving {self.model}"
+        return Service(self.server, self.rid, self.root, self.home, title)
+
+
+def socket_path(root: str, server: str) -> str:
+    """Where a server listens by default.
+
+    Raises:
+        PlanError: longer than a socket path may be; names the setting `root`.
+    """
+    path = f"{root}/run/{sha256(server.encode()).hexdigest()[:8]}.sock"
+    length = len(path.encode())
+    if length > SOCKET_MOST:
+        raise PlanError(
+            f"server {server}: its socket path has {length} bytes, {SOCKET_MOST} are possible: {path}",
+            next=f"set a shorter root for the host in inventory.toml (at most {SOCKET_MOST - 18} bytes)",
+        )
+    return path
+
+
+def release(
+    server: str,
+    wish: "Server",
+    host: "Host",
+    facts: Facts,
+    fingerprint: str,
+    backend: str,
+    model_sha256: str,
+    private_networks: tuple[str, ...] = (),
+) -> Release:
+    """The release that a server should run on a host.
+
+    Raises:
+        PlanError: an address it may not listen on, a path too long, a flag that is refused.
+    """
+    error = listen_error(wish.listen, private_networks, wish.args)
+    if error is not None:
+        raise PlanError(f"server {server}: {error}", next=f"edit [servers.{server}] in inventory.toml")
+    root = facts.root
+    listen = socket_path(root, server) if wish.listen == "socket" else wish.listen
+    key = f"{root}/services/{server}/key"
+    model_path = f"{root}/models/{model_sha256}/model.gguf"
+    arguments = argv(server, wish, model_path, listen, key, facts, backend)
+    supervisor = choose(facts, host.supervisor)
+    values = [
+        FORMAT,
+        server,
+        root,
+        fingerprint,
+        backend,
+        wish.model,
+        model_sha256,
+        arguments,
+        listen,
+        supervisor,
+    ]
+    rid = sha256(json.dumps(values).encode()).hexdigest()[:12]
+    return Release(
+        server=server,
+        rid=rid,
+        root=root,
+        home=facts.home or "",
+        fingerprint=fingerprint,
+        backend=backend,
+        model=wish.model,
+        sha256=model_sha256,
+        argv=arguments,
+        listen=listen,
+        supervisor=supervisor,
+        device=None if wish.devices else device_prefix(backend),
+    )
+
+
+def files(release: Release) -> tuple[File, ...]:
+    """Everything to write before a switch, helpers and the supervisor's own files included."""
+    folder = f"releases/{release.server}/{release.rid}"
+    document = json.dumps({"format": FORMAT} | asdict(release), indent=1, ensure_ascii=False) + "\n"
+    values = {"listen": release.listen, "model": release.model, "backend": release.backend}
+    lines = "".join(f"{name}={value}\n" for name, value in values.items())
+    return (
+        File(f"{folder}/RELEASE.json", document),
+        File(f"{folder}/release.env", lines),
+        File(f"{folder}/run", run_text(release), 0o700),
+        *helpers(release.root),
+        *SUPERVISORS.take(release.supervisor).files(release.service),
+    )
+
+
+def run_text(release: Release, binary: str | None = None) -> str:
+    """The program that a supervisor starts; it becomes llama-server.
+
+    Args:
+        binary: another program in its place, for tests of what the real one cannot be brought to do.
+    """
+    path = binary or f"{release.root}/builds/{release.fingerprint}/bin/llama-server"
+    arguments = "set --" + "".join(f" \\\n    {quote(word)}" for word in release.argv) + "\n"
+    return program(
+        arguments + packaged("own", "run"),
+        FLEET_ROOT=release.root,
+        SERVER=release.server,
+        RID=release.rid,
+        SOCKET=release.socket,
+        BINARY=path,
+    )

@@ -1,0 +1,116 @@
+# Keep one server alive where the host has no service manager. Argument: SERVER.
+# Variables: BACKOFF (first pause, seconds), PAUSE_MAX (seconds), STARTS and WINDOW (give up
+# after so many starts within so many seconds).
+# shellcheck shell=sh disable=SC2154
+SERVER=$1
+service="$FLEET_ROOT/services/$SERVER"
+me="$service/supervise.pid"
+child="$service/child"
+log="$service/log/server.log"
+cd "$service" || exit 1
+mkdir -p "$service/log"
+say() { echo "fleet: supervise: $*" >&2; }
+
+# One supervisor only: the record is created by exactly one (O_EXCL), and a dead one's
+# record is removed under a lock of its own, so that two never remove each other's.
+claim() {
+    tries=0
+    while [ "$tries" -lt 15 ]; do
+        tries=$((tries + 1))
+        if (set -C && : > "$me") 2>/dev/null; then
+            write_record "$me" "$$" supervise
+            return
+        fi
+        is_ours "$me" && return 1
+        if mkdir "$service/supervise.lock" 2>/dev/null; then
+            # An empty record is one that its owner is about to fill.
+            [ -s "$me" ] || sleep 2
+            is_ours "$me" || rm -f "$me"
+            rmdir "$service/supervise.lock"
+        else
+            sleep 1
+            [ "$tries" -lt 12 ] || rmdir "$service/supervise.lock" 2>/dev/null
+        fi
+    done
+    return 1
+}
+
+is_mine() { read_record "$me" && [ "$rec_pid" = "$$" ]; }
+
+finish() {
+    trap '' TERM INT HUP
+    [ -z "$pid" ] || kill -TERM "$pid" 2>/dev/null
+    end_ours "$child"
+    [ -z "$keeper" ] || kill "$keeper" 2>/dev/null
+    [ -z "$nap" ] || kill "$nap" 2>/dev/null
+    wait
+    rm -f "$child" "$service/stop"
+    is_mine && rm -f "$me"
+    exit "${1:-0}"
+}
+
+rest() {
+    sleep "$1" &
+    nap=$!
+    wait "$nap"
+    nap=''
+}
+
+keeper='' nap='' pid=''
+[ ! -f "$service/held" ] || exit 0
+if ! claim; then
+    say "$SERVER has a supervisor already"
+    exit 0
+fi
+trap 'finish 0' TERM INT
+trap '' HUP
+rm -f "$service/failed" "$service/stop"
+sh "$FLEET_ROOT/bin/logcap.sh" "$log" "$$" &
+keeper=$!
+
+# A child that outlived its supervisor is kept if it is of the current release.
+release=$(readlink "$service/current")
+if is_ours "$child"; then
+    if [ "$rec_release" = "${release##*/}" ]; then
+        say "adopting $SERVER, process $rec_pid"
+        while is_ours "$child" && [ ! -f "$service/stop" ]; do rest 2; done
+        [ ! -f "$service/stop" ] || finish 0
+        say "$SERVER ended (adopted, so its exit code is not known)"
+        rm -f "$service/exit"
+    else
+        end_ours "$child"
+    fi
+fi
+
+pause=$BACKOFF
+count=0
+begun=$(date +%s)
+while :; do
+    is_mine || { say "another supervisor took over"; kill "$keeper" 2>/dev/null; exit 0; }
+    release=$(readlink "$service/current") || { say "$SERVER has no release"; finish 1; }
+    count=$((count + 1))
+    up=$(date +%s)
+    sh "$FLEET_ROOT/releases/$SERVER/${release##*/}/run" < /dev/null >> "$log" 2>&1 &
+    pid=$!
+    wait "$pid"
+    code=$?
+    pid=''
+    echo "$code" > "$service/exit"
+    rm -f "$child"
+    [ ! -f "$service/stop" ] || finish 0
+    now=$(date +%s)
+    say "$SERVER ended with exit code $code after $((now - up)) s"
+    # llama-server ends with 0 only where somebody asked it to.
+    if [ "$((now - begun))" -gt "$WINDOW" ]; then
+        begun=$now count=1 pause=$BACKOFF
+    fi
+    if [ "$count" -ge "$STARTS" ]; then
+        say "$SERVER ended $count times within $WINDOW s; not started again"
+        echo "$code" > "$service/failed"
+        finish 1
+    fi
+    rest "$pause"
+    [ ! -f "$service/stop" ] || finish 0
+    pause=$((pause * 2))
+    [ "$pause" -le "$PAUSE_MAX" ] || pause=$PAUSE_MAX
+done
