@@ -38,7 +38,7 @@ class Gpu:
     api: str  # what llama.cpp drives it with: cuda, metal, hip, vulkan
     memory_total: int | None  # bytes; None on unified memory
     memory_free: int | None  # bytes
-    capability: str | None  # CUDA compute capability: 8.9
+    capability: str | None  # what to compile for: CUDA's 8.9, AMD's gfx1100
     cores: int | None  # GPU cores of Apple silicon
     driver: str | None
 

@@ -3,6 +3,7 @@
 # place), FLEET_GENERATION (generation of the held lock; empty or unset: none is held).
 # Helpers keep their own variables behind an underscore.
 # shellcheck shell=sh
+[ -z "${ZSH_VERSION:-}" ] || emulate sh
 umask 077
 LC_ALL=C TERM=dumb
 PATH="${PATH:-/usr/bin:/bin}:/usr/sbin:/sbin:/usr/local/bin:/opt/homebrew/bin:/usr/local/cuda/bin:/opt/cuda/bin:/opt/rocm/bin:/usr/lib/wsl/lib"
@@ -21,20 +22,28 @@ if [ -z "${FLEET_ROOT:-}" ]; then
     esac
 fi
 
+# An inventory may say ~/fleet, or end with a slash.
+case $FLEET_ROOT in \~/*) FLEET_ROOT=$HOME/${FLEET_ROOT#??} ;; esac
+case $FLEET_ROOT in ?*/) FLEET_ROOT=${FLEET_ROOT%/} ;; esac
+
 # is_here NAME: the program is installed.
 is_here() { command -v "$1" >/dev/null 2>&1; }
 
 # limited SECONDS CMD...: ends a program that hangs, where this host has a way to.
 limited() {
+    if [ -z "${_limit:-}" ]; then
+        _limit=none
+        is_here perl && _limit=perl
+        # timeout of old busybox wants -t before the seconds
+        is_here timeout && timeout 5 true 2>/dev/null && _limit=timeout
+    fi
     _seconds=$1
     shift
-    if is_here timeout && timeout 1 true 2>/dev/null; then
-        timeout "$_seconds" "$@"
-    elif is_here perl; then
-        perl -e 'alarm shift; exec { $ARGV[0] } @ARGV; exit 127' "$_seconds" "$@"
-    else
-        "$@"
-    fi
+    case $_limit in
+        timeout) timeout "$_seconds" "$@" ;;
+        perl) perl -e 'alarm shift; exec { $ARGV[0] } @ARGV; exit 127' "$_seconds" "$@" ;;
+        *) "$@" ;;
+    esac
 }
 
 # digest FILE: sha256 in hex, by the fastest tool: openssl is four times as fast as sha256sum.

@@ -31,9 +31,15 @@ def read(found: Mapping[str, Section]) -> System:
     version = os_version(section("os-release"), section("board"), told, is_wsl)
     uptime, about_uptime = seconds(section("uptime"))
     libc_name = libc(section("libc").text)
-    unknown = (
-        about_cpu | about_gpus | about_memory | about_disk | about_supervisors | about_cron | about_uptime
-    )
+    unknown = {
+        **about_cpu,
+        **about_gpus,
+        **about_memory,
+        **about_disk,
+        **about_supervisors,
+        **about_cron,
+        **about_uptime,
+    }
     if version is None:
         unknown["os_version"] = said(section("os-release"), "no /etc/os-release")
     if libc_name is None:

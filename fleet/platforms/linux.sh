@@ -12,7 +12,10 @@ fi
 
 # The Windows programs on the PATH of WSL are no tools of this host, and slow to look for.
 case $PATH in
-    */mnt/[a-z]/*) PATH=$(printf '%s' "$PATH" | tr ':' '\n' | grep -v '^/mnt/[a-z]/' | tr '\n' ':') ;;
+    */mnt/[a-z]/*)
+        PATH=$(printf '%s\n' "$PATH" | tr ':' '\n' | grep -v '^/mnt/[a-z]/' | tr '\n' ':')
+        PATH=${PATH%:}
+        ;;
 esac
 
 boot_id() { cat /proc/sys/kernel/random/boot_id 2>/dev/null || awk '/^btime/ { print $2 }' /proc/stat; }

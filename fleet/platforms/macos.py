@@ -26,8 +26,11 @@ def read(found: Mapping[str, Section]) -> System:
         gpus(section("ioreg"), oids) if is_apple else ((), {"gpus": "Metal is not used on Intel Macs"})
     )
     space, about_disk = disk(section("disk"), section("inodes"))
-    unknown = about_cpu | about_memory | about_gpus | about_disk
-    unknown |= {
+    unknown = {
+        **about_cpu,
+        **about_memory,
+        **about_gpus,
+        **about_disk,
         "has_linger": "a word of systemd; launchd keeps agents while the user is logged in",
         "has_cron": "not asked; launchd is used",
     }

@@ -39,9 +39,13 @@ platform_sections() {
 
 # Without the Command Line Tools these are shims of Apple that open a window: never call them then.
 is_shim() {
-    case $1 in /usr/bin/*) ;; *) return 1 ;; esac
     case ${1##*/} in
-        cc | c++ | gcc | g++ | clang | git | make | python3) ! xcode-select -p >/dev/null 2>&1 ;;
+        cc | c++ | gcc | g++ | clang | git | make | python3) ;;
         *) return 1 ;;
     esac
+    case $1 in /opt/homebrew/* | /usr/local/* | /opt/local/* | /nix/* | "$HOME"/*) return 1 ;; esac
+    if [ -z "${_has_tools:-}" ]; then
+        if xcode-select -p >/dev/null 2>&1; then _has_tools=yes; else _has_tools=no; fi
+    fi
+    [ "$_has_tools" = no ]
 }

@@ -118,7 +118,7 @@ def _kinds(text: str, is_wsl: bool) -> tuple[int | None, int | None, str | None]
     siblings = files.get("thread_siblings_list", {})
     if not siblings:
         return None, None, "the kernel does not show which threads share a core"
-    cores = {}
+    cores: dict[str, int] = {}
     for processor, shared in sorted(siblings.items()):
         cores.setdefault(shared, processor)
     owners = list(cores.values())

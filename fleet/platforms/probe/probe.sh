@@ -1,6 +1,6 @@
 # The questions of the probe, in sections. Changes nothing but its own cache, and that only where fleet already is.
 # Variables set by the sender: FLEET_NONCE.
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154
 
 section() {
     printf '\n%s section %s\n' "$FLEET_NONCE" "$1"
@@ -19,7 +19,7 @@ probe_system() {
     :
 }
 
-# tool NAME, its path and the first line of its --version that holds a version
+# NAME, path and the first line of --version that holds a version, with tabs between
 probe_tools() {
     set --
     for _name in cmake ninja make cc c++ gcc g++ clang nvcc hipcc ccache git curl openssl python3 \
@@ -29,38 +29,37 @@ probe_tools() {
         is_shim "$_path" || set -- "$@" "$_path"
     done
     [ $# -gt 0 ] || return 0
-    # who changed nothing since the boot says what he said then
+    # what has not changed since this boot says what it said then
     _key="$(boot_id)
-$(ls -lniL "$@" 2>/dev/null)"
+$(ls -lniL "$@" 2>/dev/null)
+--
+"
     _file=$FLEET_ROOT/cache/tools
-    if [ -r "$_file" ]; then
-        _kept=$(cat "$_file")
-        case $_kept in
-            "$_key
---
-"*)
-                printf '%s\n' "${_kept#"$_key
---
-"}"
-                return 0
-                ;;
-        esac
-    fi
-    _said=$(for _path in "$@"; do
+    [ -r "$_file" ] && _kept=$(cat "$_file") || _kept=
+    case $_kept in
+        "$_key"*)
+            _said=${_kept#"$_key"}
+            ;;
+        *)
+            _said=$(probe_versions "$@")
+            if [ -f "$FLEET_ROOT/LAYOUT" ] && mkdir -p "$FLEET_ROOT/cache" 2>/dev/null; then
+                printf '%s%s\n' "$_key" "$_said" 2>/dev/null >"$_file.$$" && mv -f "$_file.$$" "$_file"
+            fi
+            ;;
+    esac
+    printf '%s\n' "$_said"
+}
+
+probe_versions() {
+    for _path in "$@"; do
+        _line=
         case ${_path##*/} in
             cmake | ninja | cc | c++ | gcc | g++ | clang | nvcc | hipcc | ccache)
                 _line=$(limited 10 "$_path" --version 2>/dev/null | sed -n '/[0-9]\.[0-9]/{p;q;}')
                 ;;
-            *) _line= ;;
         esac
         printf '%s\t%s\t%s\n' "${_path##*/}" "$_path" "$_line"
-    done)
-    printf '%s\n' "$_said"
-    if [ -f "$FLEET_ROOT/LAYOUT" ] && [ -n "$(boot_id)" ]; then
-        { [ -d "$FLEET_ROOT/cache" ] || mkdir "$FLEET_ROOT/cache"; } 2>/dev/null &&
-            printf '%s\n--\n%s\n' "$_key" "$_said" 2>/dev/null >"$_file.$$" && mv -f "$_file.$$" "$_file"
-    fi
-    :
+    done
 }
 
 probe_layout() { cat "$FLEET_ROOT/LAYOUT" 2>/dev/null || :; }
@@ -126,6 +125,7 @@ probe_lock() {
     :
 }
 
+limited 5 true # learns how, once for all
 section system probe_system
 if is_here platform_sections; then
     platform_sections

@@ -20,14 +20,7 @@ def builds(text: str) -> tuple[Build, ...]:
         name, _, document = block.partition("\n")
         record = _record(document)
         if re.fullmatch(r"[0-9a-f]{16}", name) and record.get("fingerprint", name) == name:
-            build_number = record.get("number")
-            found.append(
-                Build(
-                    name,
-                    safe_line(str(record.get("backend"))),
-                    build_number if _is_int(build_number) else None,
-                )
-            )
+            found.append(Build(name, safe_line(str(record.get("backend"))), _int(record.get("number"))))
     return tuple(found)
 
 
@@ -82,5 +75,5 @@ def _record(text: str) -> dict[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-def _is_int(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _int(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
