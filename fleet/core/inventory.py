@@ -178,6 +178,10 @@ class Inventory(Value):
         """Every host and its tags, as selectors want them."""
         return {name: host.tags for name, host in self.hosts.items()}
 
+    def document(self) -> dict[str, Any]:
+        """What was written, with `[defaults]` merged in; what is not set is left out."""
+        return self.model_dump(mode="json", exclude={"path"}, exclude_none=True, exclude_defaults=True)
+
     def described(self) -> tuple["Described", ...]:
         """Every key a file may have."""
         return described()

@@ -155,10 +155,7 @@ def _listen(place: str, value: "Server", networks: Sequence[str]) -> Iterator[Pr
 
 
 def _argument(key: str, setting: Any) -> Iterator[str]:
-    bare = key.lstrip("-")
-    if key != bare:
-        yield f"should be written without dashes: {bare}"
-    elif not key.isascii() or not key.replace("-", "").isalnum() or key != key.lower():
+    if not key.isprintable() or not key or len(key) > 100:
         yield "should be the long name of a llama-server flag"
     values = setting if isinstance(setting, (list, tuple)) else [setting]
     for value in values:

@@ -73,6 +73,12 @@ def is_on(items: Sequence[str], host: str, tags: Sequence[str]) -> bool:
     return _any(map(_tests, plus), host, tags) and not _any(map(_tests, minus), host, tags)
 
 
+def without(item: str, host: str) -> str | None:
+    """A selector of `on` that does not name the host any more; None where nothing is left."""
+    terms = [term for term in item.split(",") if term.strip().removeprefix("^") != host]
+    return ",".join(terms) if terms else None
+
+
 def split_server(text: str) -> tuple[str, str | None]:
     """`SERVER[@HOST]` in parts; no host means the only one it runs on.
 

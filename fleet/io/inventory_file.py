@@ -156,8 +156,17 @@ def _guard(text: str, path: Path) -> None:
             raise InventoryError(f"{path}: {what}", next=f"look at line {number} of {path}")
 
 
+def judged(document: dict[str, Any], path: Path) -> Inventory:
+    """The inventory of a document, with what the shelves say about it.
+
+    Raises:
+        InventoryError: holds every problem.
+    """
+    return parse(document, str(path), judge, CHECK)
+
+
 def _inventory(data: bytes, path: Path) -> Inventory:
-    return parse(_toml(_text(data, path), path), str(path), judge, CHECK)
+    return judged(_toml(_text(data, path), path), path)
 
 
 def _changed(before: bytes, path: Path, change: Callable[[tomlkit.TOMLDocument], None]) -> bytes:
@@ -166,6 +175,9 @@ def _changed(before: bytes, path: Path, change: Callable[[tomlkit.TOMLDocument],
     _toml(text, path)
     lines = text.split("\n")
     plain = text.replace("\r\n", "\n")
+    if plain and not plain.endswith("\n"):
+        plain += "\n"
+        lines.append("")
     try:
         wanted = tomlkit.parse(plain)
         if tomlkit.dumps(wanted) != plain:

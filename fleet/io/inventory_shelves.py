@@ -12,9 +12,9 @@ def judge(args: Mapping[str, Any]) -> Sequence[str]:
     """What is wrong with llama-server flags, known without the binary."""
     if not args:
         return ()
-    from fleet.servers import flags  # only where flags are used: it reads a table
+    from fleet.servers.flags import judge as sentences  # only where there are flags
 
-    return flags.judge(args)
+    return sentences(args)
 
 
 def _on(shelf: str, word: str) -> Callable[[str], None]:

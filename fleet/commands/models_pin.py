@@ -1,0 +1,77 @@
+"""Write a model's hash into the inventory, so that it can never change unseen."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fleet.commands.base import Option, Request, Results, Verb, split
+from fleet.core.edits import EditInventory, PinModel
+from fleet.core.errors import UsageError
+from fleet.core.flow import Flow, find_model
+from fleet.core.names import nearest
+from fleet.core.text import safe_line
+
+if TYPE_CHECKING:
+    from fleet.core.inventory import Inventory
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    name: str
+    sha256: str | None  # None where it was only planned
+    size: int | None  # bytes
+    changed: bool
+
+
+def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Pinned]:
+    """The model with its sha256 in the inventory; it is fetched to learn it.
+
+    Raises:
+        UsageError: no such model.
+    """
+    name = str(request["model"])
+    if name not in inventory.models:
+        near = ", ".join(nearest(name, inventory.models))
+        raise UsageError(
+            f"no model called {safe_line(name, 80)!r}",
+            next=f"one of: {near}" if near else "fleet config show",
+        )
+    wanted = inventory.models[name].sha256
+    if wanted is not None:
+        return Pinned(name, wanted, None, changed=False)
+    if request.dry_run:
+        return Pinned(name, None, None, changed=False)
+    artifact = yield from find_model(name)
+    changed: bool = yield EditInventory(PinModel(name, artifact.id))
+    return Pinned(name, artifact.id, artifact.size, changed)
+
+
+def document(request: Request, results: Results) -> dict[str, Any]:
+    found = next(iter(split(results)[0].values()), None)
+    if found is None:
+        return {"model": None}
+    return {
+        "model": {"name": found.name, "sha256": found.sha256, "bytes": found.size, "changed": found.changed}
+    }
+
+
+def lines(request: Request, results: Results) -> Iterable[str]:
+    for found in split(results)[0].values():
+        if found.changed:
+            yield f"{found.name}: pinned to {found.sha256}"
+        elif found.sha256:
+            yield f"{found.name}: is pinned to {found.sha256}, nothing to do"
+        else:
+            yield f"{found.name}: would be fetched and pinned (--dry-run)"
+
+
+verb = Verb(
+    help="Fetch a model once and write its sha256 into the inventory.",
+    level=1,
+    flow=flow,
+    document=document,
+    lines=lines,
+    options=(Option("MODEL", "its name in the inventory", is_required=True),),
+    selects="none",
+    schema="fleet.model/1",
+)
