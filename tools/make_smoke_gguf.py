@@ -46,7 +46,10 @@ def smoke() -> bytes:
         _pair("tokenizer.ggml.bos_token_id", UINT32, 1),
         _pair("tokenizer.ggml.eos_token_id", UINT32, 2),
     ]
-    tensors = [("token_embd.weight", (WIDTH, len(words))), ("output.weight", (WIDTH, len(words)))]
+    tensors: list[tuple[str, tuple[int, ...]]] = [
+        ("token_embd.weight", (WIDTH, len(words))),
+        ("output.weight", (WIDTH, len(words))),
+    ]
     tensors.append(("output_norm.weight", (WIDTH,)))
     for layer in range(LAYERS):
         tensors += [(f"blk.{layer}.{name}.weight", shape) for name, shape in _layer()]
@@ -62,8 +65,14 @@ def smoke() -> bytes:
 
 def _layer() -> list[tuple[str, tuple[int, ...]]]:
     square = [(f"attn_{part}", (WIDTH, WIDTH)) for part in ("q", "k", "v", "output")]
-    feed = [("ffn_gate", (WIDTH, FEED_FORWARD)), ("ffn_up", (WIDTH, FEED_FORWARD)), ("ffn_down", (FEED_FORWARD, WIDTH))]
-    return [*square, *feed, ("attn_norm", (WIDTH,)), ("ffn_norm", (WIDTH,))]
+    up = [(f"ffn_{part}", (WIDTH, FEED_FORWARD)) for part in ("gate", "up")]
+    return [
+        *square,
+        *up,
+        ("ffn_down", (FEED_FORWARD, WIDTH)),
+        ("attn_norm", (WIDTH,)),
+        ("ffn_norm", (WIDTH,)),
+    ]
 
 
 def _random(dice: random.Random, count: int) -> bytes:
@@ -82,7 +91,9 @@ def _text(text: str) -> bytes:
 
 
 def _value(kind: int, value: object) -> bytes:
-    return _text(str(value)) if kind == STRING else struct.pack({UINT32: "<I", INT32: "<i", FLOAT32: "<f"}[kind], value)
+    if kind == STRING:
+        return _text(str(value))
+    return struct.pack({UINT32: "<I", INT32: "<i", FLOAT32: "<f"}[kind], value)
 
 
 def _pair(key: str, kind: int, value: object) -> bytes:
@@ -95,6 +106,7 @@ def _array(key: str, kind: int, values: list[object] | list[str] | list[float] |
 
 
 if __name__ == "__main__":
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent.parent / "fleet/builds/smoke.gguf"
+    shipped = Path(__file__).parent.parent / "fleet/builds/smoke.gguf"
+    target = Path(sys.argv[1]) if len(sys.argv) > 1 else shipped
     target.write_bytes(smoke())
-    print(f"{target}: {target.stat().st_size} bytes")
+    sys.stdout.write(f"{target}: {target.stat().st_size} bytes\n")

@@ -88,7 +88,7 @@ def _asked(name: str, facts: Facts) -> Backend:
         raise PlanError(
             f"backend {name} has no device here (found: {found})",
             host=facts.host,
-            next=f"fleet facts {facts.host}, or take backend = {name!r} out of the inventory".replace("'", '"'),
+            next=f"fleet facts {facts.host}, or take backend out of [hosts.{facts.host}]",
         )
     lack = kind.lack(facts)
     if lack is not None:

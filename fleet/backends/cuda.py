@@ -43,17 +43,15 @@ def lack(facts: Facts) -> Lack | None:
     for gpu in _gpus(facts):
         arch = _architecture(gpu)
         if arch and int(arch) < oldest:
-            what = f"nvcc {nvcc.version} no longer compiles for {gpu.name} (compute capability {gpu.capability})"
+            what = f"nvcc {nvcc.version} no longer compiles for {gpu.name} (capability {gpu.capability})"
             return Lack(what, f"install an older CUDA toolkit, or set {or_cpu}")
         if arch and int(arch) > newest:
-            what = f"nvcc {nvcc.version} is too old for {gpu.name} (compute capability {gpu.capability})"
+            what = f"nvcc {nvcc.version} is too old for {gpu.name} (capability {gpu.capability})"
             return Lack(what, f"install a newer CUDA toolkit, or set {or_cpu}")
-    compiler = facts.tools.get("c++")
-    found = re.match(r"(?:g?cc|g\+\+|GNU)?\D*(\d+)\.", compiler.version or "") if compiler else None
-    if found and facts.os == "linux" and "clang" not in (compiler.version or "" if compiler else ""):
-        if int(found[1]) > gcc:
-            what = f"nvcc {nvcc.version} accepts gcc up to {gcc}, and c++ here is {found[1]}"
-            return Lack(what, f"install a newer CUDA toolkit, or set {or_cpu}")
+    found = _gcc(facts)
+    if found is not None and found > gcc:
+        what = f"nvcc {nvcc.version} accepts gcc up to {gcc}, and c++ here is {found}"
+        return Lack(what, f"install a newer CUDA toolkit, or set {or_cpu}")
     return None
 
 
@@ -71,6 +69,14 @@ def _architecture(gpu: Gpu) -> str | None:
     """89 for compute capability 8.9; None where it is unknown."""
     found = re.fullmatch(r"(\d+)\.(\d)", gpu.capability or "")
     return found[1] + found[2] if found else None
+
+
+def _gcc(facts: Facts) -> int | None:
+    """Major version of the compiler that nvcc will use, where it is gcc."""
+    compiler = facts.tools.get("c++")
+    text = compiler.version or "" if compiler else ""
+    found = re.search(r"(\d+)\.\d", text)
+    return int(found[1]) if found and facts.os == "linux" and "clang" not in text.lower() else None
 
 
 def _limits(version: str | None) -> tuple[int, int, int] | None:

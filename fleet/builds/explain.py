@@ -9,14 +9,16 @@ from fleet.core.packages import install
 # exit codes of build.sh and receive.sh
 SOURCE, CONFIGURE, COMPILE, BACKEND, SMOKE, DISK, OTHER_CPU, BUSY, LOST = 81, 82, 83, 84, 85, 86, 87, 88, 75
 
+REBUILD = "fleet build {host} --rebuild"
 
-def explain(tail: Sequence[str], exit_code: int, facts: Facts) -> tuple[str, str]:
+
+def explain(tail: Sequence[str], exit_code: int, facts: Facts | None = None) -> tuple[str, str]:
     """The cause as a sentence, and what to do about it.
 
     Args:
         tail: last lines of the job's log, safe text.
         exit_code: of the job.
-        facts: of the host, for the command that installs what is missing.
+        facts: of the host, for the command that installs what is missing there.
     """
     said, following = _said(tail)
     for pattern, what, remedy in CAUSES:
@@ -24,13 +26,14 @@ def explain(tail: Sequence[str], exit_code: int, facts: Facts) -> tuple[str, str
         if found:
             return found.expand(what), _remedy(remedy, facts)
     if exit_code == OTHER_CPU:
-        return said or "built for another CPU", f"fleet build --host {facts.host} --rebuild"
+        return said or "built for another CPU", _remedy(REBUILD, facts)
     if exit_code in (137, 9):
-        return "the build was killed, which a full memory does", "free memory on the host, then the same again"
+        return "the build was killed, which a full memory does", "stop servers there, then the same again"
     if exit_code == LOST:
-        return "another controller has taken over this host", f"fleet status --host {facts.host}"
+        return "another controller has taken over this host", "fleet status"
     if exit_code == COMPILE:
-        line = next((line for line in tail if re.search(r"\berror\b:? ", line, re.I) and "fleet:" not in line), None)
+        errors = (line for line in tail if re.search(r"\berror\b:? ", line, re.I) and "fleet:" not in line)
+        line = next(errors, None)
         return f"the compiler failed: {line}" if line else said or "the compiler failed", _look(facts)
     if exit_code == CONFIGURE:
         line = _after(tail, r"^CMake Error")
@@ -40,43 +43,79 @@ def explain(tail: Sequence[str], exit_code: int, facts: Facts) -> tuple[str, str
 
 # pattern, what (may use its groups), remedy: tools to install, or a sentence with {host}
 CAUSES: tuple[tuple[str, str, tuple[str, ...] | str], ...] = (
-    (r"No space left on device|the disk is full|Disk quota exceeded", "the disk is full",
-     "fleet gc --host {host} --dry-run, or set root under [hosts.{host}] to a bigger disk"),
-    (r"No CMAKE_CXX_COMPILER could be found|CMAKE_CXX_COMPILER not set", "there is no C++ compiler", ("c++",)),
+    (
+        r"No space left on device|the disk is full|Disk quota exceeded",
+        "the disk is full",
+        "fleet gc {host} --dry-run, or set root under [hosts.{host}] to a bigger disk",
+    ),
+    (
+        r"No CMAKE_CXX_COMPILER could be found|CMAKE_CXX_COMPILER not set",
+        "there is no C++ compiler",
+        ("c++",),
+    ),
     (r"No CMAKE_C_COMPILER could be found|CMAKE_C_COMPILER not set", "there is no C compiler", ("c++",)),
-    (r"CMAKE_MAKE_PROGRAM is not set|unable to find a build program", "there is neither ninja nor make", ("make",)),
+    (
+        r"CMAKE_MAKE_PROGRAM is not set|unable to find a build program",
+        "there is neither ninja nor make",
+        ("make",),
+    ),
     (r"cmake: (?:command )?not found", "there is no cmake", ("cmake",)),
-    (r"CMake ([\d.]+) or higher is required\. +You are running version ([\d.]+)",
-     r"cmake \2 is too old: \1 is needed", "on {host}: pip install --user cmake"),
-    (r"CUDA::(\w+) but the target was not found", r"the CUDA toolkit lacks its development files for \1", ("nvcc",)),
-    (r"CUDA Toolkit not found|Failed to find nvcc|No CMAKE_CUDA_COMPILER could be found",
-     "the CUDA toolkit was not found", ("nvcc",)),
-    (r"unsupported GNU version! (.*)", "nvcc does not accept this host's gcc: \\1",
-     'install an older gcc or a newer CUDA toolkit, or set backend = "cpu" under [hosts.{host}]'),
-    (r"Unsupported gpu architecture '([^']+)'", r"this CUDA toolkit does not know the GPU (\1)",
-     'install another CUDA toolkit, or set backend = "cpu" under [hosts.{host}]'),
-    (r"(?:internal compiler error: )?Killed \(program (\w+)\)|fatal error: Killed signal",
-     "a compiler was killed: memory ran out", "stop servers on {host} for the build, then the same again"),
-    (r"illegal instruction|Illegal instruction", "built for another CPU", "fleet build --host {host} --rebuild"),
-    (r"error while loading shared libraries: ([^:]+):", r"the library \1 is not on this host",
-     "fleet build --host {host} --rebuild"),
-    (r"GLIBC(?:XX)?_[\d.]+' not found", "built for a newer system library",
-     "fleet build --host {host} --rebuild"),
-    (r"xcrun: error: invalid active developer path", "the Xcode command-line tools are missing",
-     "on {host}: xcode-select --install"),
-    (r"gzip: .*(?:not in gzip format|unexpected end of file|invalid compressed data)", "the archive is damaged",
-     "the same command again sends it anew"),
+    (
+        r"CMake ([\d.]+) or higher is required\. +You are running version ([\d.]+)",
+        r"cmake \2 is too old: \1 is needed",
+        "on {host}: pip install --user cmake",
+    ),
+    (
+        r"CUDA::(\w+) but the target was not found",
+        r"the CUDA toolkit lacks its development files for \1",
+        ("nvcc",),
+    ),
+    (
+        r"CUDA Toolkit not found|Failed to find nvcc|No CMAKE_CUDA_COMPILER could be found",
+        "the CUDA toolkit was not found",
+        ("nvcc",),
+    ),
+    (
+        r"unsupported GNU version! (.*)",
+        "nvcc does not accept this host's gcc: \\1",
+        'install an older gcc or a newer CUDA toolkit, or set backend = "cpu" under [hosts.{host}]',
+    ),
+    (
+        r"Unsupported gpu architecture '([^']+)'",
+        r"this CUDA toolkit does not know the GPU (\1)",
+        'install another CUDA toolkit, or set backend = "cpu" under [hosts.{host}]',
+    ),
+    (
+        r"(?:internal compiler error: )?Killed \(program (\w+)\)|fatal error: Killed signal",
+        "a compiler was killed: memory ran out",
+        "stop servers on {host} for the build, then the same again",
+    ),
+    (r"illegal instruction|Illegal instruction", "built for another CPU", REBUILD),
+    (r"error while loading shared libraries: ([^:]+):", r"the library \1 is not on this host", REBUILD),
+    (r"GLIBC(?:XX)?_[\d.]+' not found", "built for a newer system library", REBUILD),
+    (
+        r"xcrun: error: invalid active developer path",
+        "the Xcode command-line tools are missing",
+        "on {host}: xcode-select --install",
+    ),
+    (
+        r"gzip: .*(?:not in gzip format|unexpected end of file|invalid compressed data)",
+        "the archive is damaged",
+        "the same command again sends it anew",
+    ),
 )
 
 
-def _remedy(remedy: tuple[str, ...] | str, facts: Facts) -> str:
-    if isinstance(remedy, tuple):
-        return f"on {facts.host}: {install(facts, *remedy)}"
-    return remedy.replace("{host}", facts.host)
+def _remedy(remedy: tuple[str, ...] | str, facts: Facts | None) -> str:
+    if isinstance(remedy, str):
+        return remedy.replace("{host}", facts.host if facts else "HOST")
+    if facts is None:
+        return f"install {' and '.join(remedy)} on that host"
+    return f"on {facts.host}: {install(facts, *remedy)}"
 
 
-def _look(facts: Facts) -> str:
-    return f"fleet doctor --host {facts.host}"
+def _look(facts: Facts | None) -> str:
+    return f"fleet doctor {facts.host}" if facts else "fleet doctor"
 
 
 def _said(tail: Sequence[str]) -> tuple[str | None, str | None]:

@@ -103,7 +103,7 @@ def build_artifact(found: str, name: str, size: int | None = None) -> Artifact:
     return Artifact("build", found, name, size)
 
 
-def pack(found: str) -> str:
+def pack_script(found: str) -> str:
     """The program that writes a finished build to standard output, for Fetch."""
     return program(_text("pack.sh"), FINGERPRINT=found)
 
@@ -113,9 +113,9 @@ def _built(
 ) -> tuple[Step, ...]:
     made_steps = []
     if tree.id not in facts.sources:
-        source = Put(tree.artifact, f"sources/{tree.id}.tar.gz")
-        size = tree.artifact.size
-        made_steps.append(Step(f"send the source of llama.cpp {tree.name}", source, f"source:{tree.id}", "build", size))
+        put = Put(tree.artifact, f"sources/{tree.id}.tar.gz")
+        title = f"send the source of llama.cpp {tree.name}"
+        made_steps.append(Step(title, put, f"source:{tree.id}", "build", tree.artifact.size))
     made_steps.append(_smoke_step())
     script = program(
         kind.prelude(facts) + _text("smoke.sh") + _text("build.sh"),
@@ -189,7 +189,8 @@ def _check_tools(host: str, made: Recipe, facts: Facts) -> None:
     if missing:
         words = {"c++": "a C++ compiler"}
         what = " and ".join(words.get(tool, tool) for tool in missing)
-        raise PlanError(f"building llama.cpp needs {what}", host=host, next=f"on {host}: {install(facts, *missing)}")
+        following = f"on {host}: {install(facts, *missing)}"
+        raise PlanError(f"building llama.cpp needs {what}", host=host, next=following)
     oldest = CMAKE.get(made.backend, OLDEST_CMAKE)
     version = re.search(r"(\d+)\.(\d+)", facts.tools["cmake"].version or "")
     if version and (int(version[1]), int(version[2])) < oldest:
@@ -205,9 +206,9 @@ def _check_room(host: str, made: Recipe, facts: Facts) -> None:
     room = ROOM.get(made.backend, DEFAULT_ROOM)
     if facts.disk.free is not None and facts.disk.free < room:
         raise PlanError(
-            f"a build takes up to {size_text(room)} in {facts.root}, and {size_text(facts.disk.free)} are free",
+            f"a build takes {size_text(room)} in {facts.root}, and {size_text(facts.disk.free)} are free",
             host=host,
-            next=f"fleet gc --host {host} --dry-run, or set root under [hosts.{host}] to a bigger disk",
+            next=f"fleet gc {host} --dry-run, or set root under [hosts.{host}] to a bigger disk",
         )
 
 

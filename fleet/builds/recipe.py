@@ -49,6 +49,12 @@ class Recipe:
     libc: str | None
     cpu: str  # hash of the instructions the processor knows
 
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits; equal ones are twins, and may use each other's binaries."""
+        text = json.dumps(self.document(), sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
     def document(self) -> dict[str, object]:
         return asdict(self)
 
@@ -78,9 +84,8 @@ def recipe(wish: "Host", facts: Facts, tree: Tree) -> tuple[Recipe, Backend, tup
 
 
 def fingerprint(made: Recipe) -> str:
-    """16 hex digits; equal ones are twins, and may use each other's binaries."""
-    text = json.dumps(made.document(), sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    """The name that a build of this recipe has on every host."""
+    return made.fingerprint
 
 
 def _version(facts: Facts, tool: str) -> str:

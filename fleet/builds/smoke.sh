@@ -20,41 +20,14 @@ fail() {
     exit "$code"
 }
 
-# limited SECONDS COMMAND...: its exit status; 124 where it had to be ended.
-# The status is read from a file: a child that was not waited for cannot be told from a living one.
-limited() {
-    left=$(($1 * 5))
-    shift
-    rm -f "$tmp/status" "$tmp/pid"
-    (
-        "$@" &
-        echo "$!" > "$tmp/pid"
-        wait "$!"
-        echo "$?" > "$tmp/status.new"
-        mv -f "$tmp/status.new" "$tmp/status"
-    ) < /dev/null > "$tmp/said" 2>&1 &
-    while [ ! -f "$tmp/status" ]; do
-        if [ "$left" -le 0 ]; then
-            read -r pid < "$tmp/pid" && kill -9 "$pid"
-            wait
-            return 124
-        fi
-        sleep 0.2 2> /dev/null || { sleep 1; left=$((left - 4)); }
-        left=$((left - 1))
-    done
-    wait
-    read -r status < "$tmp/status"
-    return "$status"
-}
-
 # smoke: fails, or the build in $tmp runs on this machine and computes with its backend.
 smoke() {
-    limited 60 "$tmp/bin/llama-server" --version
+    limited 60 "$tmp/bin/llama-server" --version < /dev/null > "$tmp/said" 2>&1
     rc=$?
     cat "$tmp/said"
     stopped "$rc" "llama-server --version"
 
-    limited 120 "$tmp/bin/llama-server" --list-devices
+    limited 120 "$tmp/bin/llama-server" --list-devices < /dev/null > "$tmp/said" 2>&1
     rc=$?
     cat "$tmp/said"
     stopped "$rc" "llama-server --list-devices"
@@ -65,19 +38,19 @@ smoke() {
         set -- -ngl 99 -dev "${DEVICE}0"
     fi
 
-    limited 300 "$tmp/bin/llama-bench" -m "$SMOKE" -p 0 -n 1 -r 1 -o jsonl "$@"
+    limited 300 "$tmp/bin/llama-bench" -m "$SMOKE" -p 0 -n 1 -r 1 -o jsonl "$@" < /dev/null > "$tmp/said" 2>&1
     rc=$?
     cat "$tmp/said"
     stopped "$rc" "one token with llama-bench"
     grep -q '"n_gen": 1' "$tmp/said" || fail 85 "smoke test: llama-bench gave no result"
-    rm -f "$tmp/said" "$tmp/status" "$tmp/pid"
+    rm -f "$tmp/said"
 }
 
 # stopped STATUS WHAT: a sentence for each way to die.
 stopped() {
     case $1 in
         0) ;;
-        124) fail 85 "smoke test: $2 hung" ;;
+        124 | 142) fail 85 "smoke test: $2 hung" ;;
         127 | 126) fail 85 "smoke test: $2 does not start: $(tail -n 1 "$tmp/said")" ;;
         132) fail 87 "smoke test: $2 died of an illegal instruction: built for another CPU" ;;
         137) fail 85 "smoke test: $2 was killed, which a full memory does" ;;
@@ -85,13 +58,8 @@ stopped() {
     esac
 }
 
-# released: the build gets its final name; an older one of the same name goes to the trash.
+# released: the build gets its final name.
 released() {
-    fence
-    if [ -e "$final" ]; then
-        mkdir -p trash
-        mv "$final" "trash/build-$FINGERPRINT.$$" || fail 85 "cannot move the older build out of the way"
-    fi
     publish "$tmp" "$final" || fail 85 "cannot give the build its final name, $final"
     echo "fleet: built $FINGERPRINT"
 }

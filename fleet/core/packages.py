@@ -2,7 +2,7 @@
 
 from fleet.core.facts import Facts
 
-# tool -> package, by family of systems; the last words of a family's first line are its tools' fallback
+# tool -> package, by family of systems; others are called like the tool
 APT = {"c++": "g++", "cc": "gcc", "nvcc": "nvidia-cuda-toolkit", "ninja": "ninja-build", "zstd": "zstd"}
 DNF = {"c++": "gcc-c++", "cc": "gcc", "nvcc": "cuda-toolkit", "ninja": "ninja-build"}
 PACMAN = {"c++": "gcc", "cc": "gcc", "nvcc": "cuda"}
@@ -11,7 +11,7 @@ ZYPPER = {"c++": "gcc-c++", "cc": "gcc", "nvcc": "cuda-toolkit"}
 
 MANAGERS: tuple[tuple[tuple[str, ...], str, dict[str, str]], ...] = (
     (("debian", "ubuntu", "mint", "raspbian", "pop!_os", "kali", "proxmox"), "apt-get install", APT),
-    (("fedora", "red hat", "rocky", "almalinux", "centos", "amazon linux", "oracle linux"), "dnf install", DNF),
+    (("fedora", "red hat", "rocky", "almalinux", "centos", "amazon", "oracle"), "dnf install", DNF),
     (("arch", "manjaro", "endeavouros"), "pacman -S", PACMAN),
     (("alpine",), "apk add", APK),
     (("suse",), "zypper install", ZYPPER),
