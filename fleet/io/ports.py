@@ -1,6 +1,6 @@
 """The ports to the world, small enough that every call can be made to fail in a test."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -82,9 +82,9 @@ class Transport(Protocol):
 
 
 class Chunks(Protocol):
-    def __aiter__(self) -> "Chunks": ...
+    """Pieces of data, asked for one after another: an async generator of bytes."""
 
-    async def __anext__(self) -> bytes: ...
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
 
 
 class Clock(Protocol):
@@ -110,6 +110,11 @@ class Random(Protocol):
 class Folders(Protocol):
     """Where fleet keeps things on the controller."""
 
-    state: Path
-    cache: Path
-    config: Path
+    @property
+    def state(self) -> Path: ...
+
+    @property
+    def cache(self) -> Path: ...
+
+    @property
+    def config(self) -> Path: ...

@@ -1,0 +1,225 @@
+"""A file behind http, resumed where it stopped."""
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import BinaryIO
+
+import httpx
+
+from fleet.core.errors import DeadlineError, FleetError, PlanError
+from fleet.core.plan import size_text
+from fleet.core.text import safe_line
+
+ATTEMPTS = 5  # connections that may break within one download
+IDLE = 60.0  # seconds without an answer, or with less than SLOWEST, before we give up
+SLOWEST = 1000  # bytes/s
+SPARE = 64 << 20  # bytes that stay free on this machine
+TELL = 5.0  # seconds between two reports
+HEADERS = {"Accept-Encoding": "identity", "User-Agent": "fleet"}
+
+
+async def download(url: str, part: Path, say: Callable[[str], None], *, idle: float = IDLE) -> None:
+    """The whole file under `part`; what an earlier call left there is not fetched again.
+
+    Raises:
+        PlanError: the server refuses, or the disk has no room; says which.
+        DeadlineError: nothing or next to nothing came for `idle` seconds.
+        FleetError: no connection, or it broke too often. What came is kept.
+    """
+    async with _client(idle) as client:
+        for attempt in range(ATTEMPTS):
+            try:
+                await _attempt(client, url, part, say, idle)
+                return
+            except httpx.TransportError as error:
+                if isinstance(error, httpx.TimeoutException):
+                    raise DeadlineError(
+                        f"no answer from {_host(url)} for {idle:g} s",
+                        next="the same command again; it goes on",
+                    ) from error
+                if (
+                    isinstance(error, httpx.ConnectError | httpx.UnsupportedProtocol)
+                    or attempt == ATTEMPTS - 1
+                ):
+                    raise _broken(url, error) from error
+            except OSError as error:
+                raise _disk(part, error) from error
+
+
+async def length(url: str, *, idle: float = IDLE) -> int | None:
+    """Bytes of the file, if the server tells without sending it.
+
+    Raises:
+        PlanError: the server refuses.
+        FleetError: no connection.
+    """
+    async with _client(idle) as client:
+        try:
+            response = await client.head(url)
+        except httpx.TransportError as error:
+            raise _broken(url, error) from error
+    if response.status_code in (405, 501):
+        return None
+    _check(url, response)
+    return _number(response.headers.get("content-length"))
+
+
+def _client(idle: float) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        follow_redirects=True, headers=HEADERS, timeout=httpx.Timeout(idle, connect=min(idle, 15.0))
+    )
+
+
+async def _attempt(
+    client: httpx.AsyncClient, url: str, part: Path, say: Callable[[str], None], idle: float
+) -> None:
+    held, validator = _held(part, url)
+    headers = {"Range": f"bytes={held}-"} | ({"If-Range": validator} if validator else {}) if held else {}
+    async with client.stream("GET", url, headers=headers) as response:
+        if response.status_code == 416 and _total(response) == held:
+            return
+        if response.status_code == 416:
+            forget(part)
+            raise httpx.RemoteProtocolError("the server has another file now")
+        _check(url, response)
+        start = _start(response) if response.status_code == 206 else 0
+        if start not in (0, held):
+            forget(part)
+            raise httpx.RemoteProtocolError("the server sent another range")
+        rest = _number(response.headers.get("content-length"))
+        total = None if rest is None else start + rest
+        _make_room(part, rest)
+        _remember(part, url, response)
+        with _opened(part, start) as file:
+            await _receive(response, file, start, total, say, idle)
+    if total is not None and part.stat().st_size != total:  # noqa: ASYNC240
+        raise httpx.RemoteProtocolError("the connection ended early")
+
+
+async def _receive(
+    response: httpx.Response,
+    file: BinaryIO,
+    done: int,
+    total: int | None,
+    say: Callable[[str], None],
+    idle: float,
+) -> None:
+    told = window = time.monotonic()
+    came = 0
+    async for data in _blocks(response):
+        await asyncio.to_thread(file.write, data)
+        done += len(data)
+        came += len(data)
+        now = time.monotonic()
+        if now - window > idle:
+            if came < SLOWEST * idle:
+                raise DeadlineError(
+                    f"{response.url.host} sends less than {SLOWEST} bytes a second",
+                    next="the same command again; it goes on where it stopped",
+                )
+            window, came = now, 0
+            _make_room(Path(file.name), None)
+        if now - told > TELL:
+            told = now
+            say(f"{size_text(done)} of {size_text(total)}" if total else size_text(done))
+
+
+async def _blocks(response: httpx.Response) -> AsyncIterator[bytes]:
+    async for data in response.aiter_raw(1 << 18):
+        yield data
+
+
+def _check(url: str, response: httpx.Response) -> None:
+    """Raises for every answer that is not the file."""
+    status = response.status_code
+    if status in (200, 206):
+        return
+    reason = safe_line(response.reason_phrase, 80)
+    following = {
+        401: 'download it by hand and write source = "file:PATH"; fleet sends no passwords',
+        403: 'download it by hand and write source = "file:PATH"; fleet sends no passwords',
+        404: "correct the address in the inventory",
+        410: "correct the address in the inventory",
+        429: "wait, then the same command again",
+    }.get(status, f"curl -I {url}")
+    kind = PlanError if 400 <= status < 500 and status != 429 else FleetError
+    raise kind(f"{_host(url)} answered {status} {reason}".rstrip(), next=following)
+
+
+def _held(part: Path, url: str) -> tuple[int, str | None]:
+    """Bytes of an earlier call that can be gone on with, and what the server called that file."""
+    with contextlib.suppress(OSError, ValueError):
+        note = json.loads(_note(part).read_text())
+        if note.get("url") == url:
+            validator = note.get("validator")
+            return part.stat().st_size, validator if isinstance(validator, str) else None
+    return 0, None
+
+
+def _remember(part: Path, url: str, response: httpx.Response) -> None:
+    tag = response.headers.get("etag", "")
+    validator = tag if tag and not tag.startswith("W/") else response.headers.get("last-modified")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    _note(part).write_text(json.dumps({"url": url, "validator": validator}))
+
+
+def forget(part: Path) -> None:
+    """So that the next call begins anew."""
+    part.unlink(missing_ok=True)
+    _note(part).unlink(missing_ok=True)
+
+
+def _note(part: Path) -> Path:
+    return part.with_name(part.name + ".json")
+
+
+def _opened(part: Path, start: int) -> BinaryIO:
+    os.close(os.open(part, os.O_CREAT | os.O_RDWR, 0o600))
+    os.truncate(part, start)
+    return open(part, "ab")
+
+
+def _make_room(part: Path, need: int | None) -> None:
+    part.parent.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(part.parent).free
+    if free < (need or 0) + SPARE:
+        raise PlanError(
+            f"this machine has {size_text(free)} free in {part.parent}, "
+            f"{size_text((need or 0) + SPARE)} are needed",
+            next="free space there, or export XDG_CACHE_HOME=/a/larger/disk",
+        )
+
+
+def _disk(part: Path, error: OSError) -> FleetError:
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return FleetError(f"{error.filename or part}: {reason}", next=f"df -h {part.parent}")
+
+
+def _broken(url: str, error: httpx.TransportError) -> FleetError:
+    reason = safe_line(str(error), 200) or type(error).__name__
+    return FleetError(f"no connection to {_host(url)}: {reason}", kind="download", next=f"curl -I {url}")
+
+
+def _host(url: str) -> str:
+    return httpx.URL(url).host
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text is not None and re.fullmatch(r"\d{1,18}", text) else None
+
+
+def _start(response: httpx.Response) -> int | None:
+    found = re.match(r"bytes (\d{1,18})-", response.headers.get("content-range", ""))
+    return int(found[1]) if found else None
+
+
+def _total(response: httpx.Response) -> int | None:
+    found = re.search(r"/(\d{1,18})$", response.headers.get("content-range", ""))
+    return int(found[1]) if found else None

