@@ -1,5 +1,6 @@
 """Add a host to the inventory: see its key, agree to it, look at the host, write it down."""
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,8 @@ def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Added]:
     if "transport" not in keys:
         key: HostKey = yield ReadHostKey(name)
         fingerprint = key.fingerprint
-        yield from agree(name, _place(request), key, request, f"fleet host add {name} {_place(request)}")
+        place = str(request["address"] or f"ssh {request['ssh']}")
+        yield from agree(name, place, key, request, _typed(name, request))
         if request.dry_run:
             return Added(name, fingerprint, None, changed=False)
         yield Pin(name, key)
@@ -78,26 +80,41 @@ def agree(name: str, place: str, key: HostKey, request: Request, again: str) -> 
     if given is not None:
         if given != key.fingerprint:
             what = f"it shows {key.fingerprint}, not {safe_line(str(given), 80)}"
-            raise UnreachableError(
-                what, host=name, kind="host-key-changed", next=f"ssh-keyscan {place} | ssh-keygen -lf -"
-            )
+            raise UnreachableError(what, host=name, kind="host-key-changed", next=compare(key))
         return
     if key.fingerprint in key.known or request.dry_run:
         return
     question = f"{name} ({place}) shows the {key.kind} key {key.fingerprint}"
     if key.known:
-        question += f"\n{key.source} had {' and '.join(key.known)}: it was installed anew, or somebody stands in between"
+        question += f"\n{key.source} had {' and '.join(key.known)}"
+        question += "\neither it was installed anew, or somebody stands in between"
     try:
         agreed: bool = yield Ask(f"{question}\nTrust it?")
     except DeclinedError as error:
+        if error.kind != "nobody":
+            raise
         kind = "host-key-changed" if key.known else "host-key-unknown"
         what = f"its host key is not trusted yet: {key.fingerprint} ({key.kind}), and nobody can be asked"
         next_ = f"{again} --host-key {key.fingerprint}"
         raise UnreachableError(what, host=name, kind=kind, next=next_) from error
     if not agreed:
-        raise DeclinedError(
-            "its host key was not accepted", host=name, next=f"ssh-keyscan {place} | ssh-keygen -lf -"
-        )
+        raise DeclinedError("its host key was not accepted", host=name, next=compare(key))
+
+
+def compare(key: HostKey) -> str:
+    """How the host's owner reads the fingerprint there."""
+    kind = next((kind for kind in ("ed25519", "ecdsa", "rsa") if kind in key.kind), "ed25519")
+    return f"ssh-keygen -lf /etc/ssh/ssh_host_{kind}_key.pub on the host shows what it should be"
+
+
+def _typed(name: str, request: Request) -> str:
+    """The command as it can be typed again."""
+    words = ["fleet host add", name, *([shlex.quote(str(request["address"]))] if request["address"] else [])]
+    for key in ("ssh", "user", "port", "identity", "backend", "root"):
+        if request[key] is not None:
+            words += [f"--{key}", shlex.quote(str(request[key]))]
+    words += [f"--tag {shlex.quote(tag)}" for tag in request["tag"] or ()]
+    return " ".join(words + ["--part-time"] * bool(request["part_time"]))
 
 
 def _keys(request: Request) -> dict[str, Any]:
@@ -116,10 +133,6 @@ def _keys(request: Request) -> dict[str, Any]:
     if request["part_time"]:
         keys["part_time"] = True
     return keys
-
-
-def _place(request: Request) -> str:
-    return str(request["address"] or f"--ssh {request['ssh']}")
 
 
 def document(request: Request, results: Results) -> dict[str, Any]:

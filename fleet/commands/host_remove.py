@@ -71,7 +71,9 @@ def document(request: Request, results: Results) -> dict[str, Any]:
 def lines(request: Request, results: Results) -> Iterable[str]:
     for found in split(results)[0].values():
         done = "removed" if found.changed else "not removed (--dry-run)"
-        yield f"{found.name}: {done}; what runs there goes on: {', '.join(found.servers) or 'nothing declared'}"
+        yield f"{found.name}: {done}"
+        if found.servers:
+            yield f"  - what runs there goes on: {', '.join(found.servers)}"
 
 
 verb = Verb(

@@ -34,7 +34,10 @@ class HostKey:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A question to a person. Answer: whether what was expected was typed. Raises DeclinedError."""
+    """A question to a person. Answer: whether what was expected was typed.
+
+    Raises DeclinedError, of kind "nobody" where no person can be asked.
+    """
 
     question: str
     expected: str = "y"
