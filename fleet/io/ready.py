@@ -175,8 +175,9 @@ def check_device(host: str, until: Ready, weights: tuple[str, ...]) -> None:
         match[1] for line in weights if (match := re.search(r"load_tensors:\s+(\S+) model buffer size", line))
     ]
     if not any(place.startswith(until.device) for place in places):
+        seen = ", ".join(sorted(set(places)))
         raise StepError(
-            f"{until.server} answers, but not on the GPU: its weights are in {', '.join(sorted(set(places)))}",
+            f"{until.server} answers, but not on the GPU: its weights are in {seen}",
             host=host,
             next=f"fleet build --host {host} --rebuild, or fleet doctor {host}",
             kind="device",

@@ -1,0 +1,24 @@
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from fleet.supervisors.base import verb
+from tests.servers.values import Place, shim
+
+SHELLS = [name for name in ("dash", "bash", "busybox", "zsh") if shutil.which(name)]
+
+
+@pytest.fixture(params=SHELLS)
+def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
+    """A root with a space in its path, cleared of processes afterwards."""
+    base = tmp_path_factory.mktemp("p")
+    here = Place(base / "f x", shim(base / "sh", request.param))
+    here.root.mkdir()
+    yield here
+    for line in here.processes():
+        pid = int(line.split()[0])
+        if pid != os.getpid():
+            os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,164 @@
+"""The supervise script, for real, under every shell there is."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+STAYS = f"#!{sys.executable} -IS\nimport time\ntime.sleep(1000)\n"
+STUBBORN = f"#!{sys.executable} -IS\nimport signal, time\nsignal.signal(15, signal.SIG_IGN)\ntime.sleep(1000)\n"
+CRASHES = "#!/bin/sh\necho 'error: invalid argument: --x' >&2\nexit 3\n"
+
+
+def gone(pid: int) -> bool:
+    for _ in range(100):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_a_started_server_runs_and_a_stopped_one_leaves_nothing(place):
+    made = place.release(STAYS)
+    answer = place.verb(made, "deploy")
+    assert answer.returncode == 0, answer.stderr
+    one = place.until("running")
+    assert (one.release, one.supervisor, one.restarts, one.is_proven) == (made.rid, "supervise", 0, False)
+    answer = place.verb(made, "stop")
+    assert answer.returncode == 0, answer.stderr
+    assert place.processes() == []
+    assert place.until("stopped").pid is None
+
+
+def test_a_killed_server_is_started_again_and_is_not_proven_any_more(place):
+    made = place.release(STAYS)
+    place.verb(made, "deploy")
+    first = place.until("running")
+    assert place.verb(made, "prove").returncode == 0
+    assert place.until("running").is_proven
+    os.kill(first.pid, signal.SIGKILL)
+    second = place.until("running", other_than=first.pid)
+    assert second.restarts == 1
+    assert not second.is_proven
+    assert second.exit_code == 137
+
+
+def test_starting_twice_at_once_makes_one_server(place):
+    made = place.release(STAYS)
+    place.verb(made, "deploy")
+    place.until("running")
+    command = [str(place.shells / "sh"), str(place.root / "bin" / "supervise.sh"), "chat"]
+    others = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(3)]
+    assert [other.wait(30) for other in others] == [0, 0, 0]
+    assert sum("stand-in" in line for line in place.processes()) == 1
+
+
+def test_a_supervisor_killed_outright_leaves_a_child_that_the_next_one_adopts(place):
+    made = place.release(STAYS)
+    place.verb(made, "deploy")
+    one = place.until("running")
+    keeper = place.supervisor()
+    os.kill(keeper, signal.SIGKILL)
+    assert gone(keeper)
+    assert place.until("running").pid == one.pid
+    assert place.verb(made, "start").returncode == 0
+    for _ in range(100):
+        if place.supervisor() != keeper:
+            break
+        time.sleep(0.1)
+    assert place.until("running").pid == one.pid
+    assert sum("stand-in" in line for line in place.processes()) == 1
+    os.kill(one.pid, signal.SIGKILL)
+    assert place.until("running", other_than=one.pid).release == made.rid
+    assert sum("stand-in" in line for line in place.processes()) == 1
+
+
+def test_a_crash_loop_ends_as_failed_with_its_exit_code_and_its_last_lines(place):
+    made = place.release(CRASHES, starts=3)
+    place.verb(made, "deploy")
+    one = place.until("failed")
+    assert one.exit_code == 3
+    assert "error: invalid argument: --x" in one.log_tail
+    assert one.restarts == 2
+    for _ in range(50):
+        if not place.processes():
+            break
+        time.sleep(0.1)
+    assert place.processes() == []
+
+
+def test_a_server_that_ignores_term_is_killed(place):
+    made = place.release(STUBBORN)
+    place.verb(made, "deploy")
+    one = place.until("running")
+    assert place.verb(made, "stop").returncode == 0
+    assert gone(one.pid)
+    assert place.processes() == []
+
+
+def test_a_held_server_stays_down_and_says_why(place):
+    made = place.release(STAYS)
+    place.verb(made, "deploy")
+    place.until("running")
+    assert place.verb(made, "hold", REASON="making room").returncode == 0
+    one = place.until("stopped")
+    assert one.held == "making room"
+    command = [str(place.shells / "sh"), str(place.root / "bin" / "supervise.sh"), "chat"]
+    assert subprocess.run(command, timeout=30, check=False).returncode == 0
+    assert place.processes() == []
+    assert place.verb(made, "start").returncode == 0
+    assert place.until("running").held is None
+
+
+def test_a_process_that_took_over_the_number_is_never_touched(place):
+    made = place.release(STAYS)
+    place.verb(made, "deploy")
+    place.until("running")
+    assert place.verb(made, "stop").returncode == 0
+    stranger = subprocess.Popen(["sleep", "1000"])
+    try:
+        record = place.root / "services" / "chat" / "child"
+        record.write_text(f"{stranger.pid}\n1\nanother-boot\n{made.rid}\n")
+        assert place.verb(made, "stop").returncode == 0
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_the_key_is_made_on_the_host_once_and_only_its_owner_reads_it(place):
+    made = place.release(STAYS)
+    place.verb(made, "deploy")
+    place.until("running")
+    key = place.root / "services" / "chat" / "key"
+    text = key.read_text()
+    assert len(text) == 64 and int(text, 16)
+    assert key.stat().st_mode & 0o777 == 0o600
+    place.verb(made, "deploy")
+    assert key.read_text() == text
+    assert all(text not in line for line in place.processes())
+
+
+def test_a_removed_service_leaves_no_folder(place):
+    made = place.release(STAYS)
+    place.verb(made, "deploy")
+    place.until("running")
+    assert place.verb(made, "remove").returncode == 0
+    assert not (place.root / "services" / "chat").exists()
+    assert place.processes() == []
+    assert place.instances() == ()
+
+
+def test_a_new_release_takes_the_place_of_the_old_one(place):
+    old = place.release(STAYS)
+    place.verb(old, "deploy")
+    place.until("running")
+    new = place.release(STAYS, context=4096)
+    assert new.rid != old.rid
+    assert place.verb(old, "stop").returncode == 0
+    assert place.verb(new, "deploy").returncode == 0
+    one = place.until("running")
+    assert (one.release, one.previous) == (new.rid, old.rid)
