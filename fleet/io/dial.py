@@ -104,7 +104,7 @@ def route(name: str, host: "Host", pins: Pins, ssh_config: Path | None) -> Route
 
 
 async def dial(
-    way: Route, *, gate: Gate, clock: Clock, random: Random, on_lost: Lost
+    way: Route, *, gate: Gate, clock: Clock, random: Random, on_lost: Lost, patience: float = CONNECT
 ) -> asyncssh.SSHClientConnection:
     """A connection that is logged in.
 
@@ -115,7 +115,7 @@ async def dial(
     for left in reversed(range(TRIES)):
         try:
             async with gate.passing(way.entrance):
-                return await _connect(way, on_lost)
+                return await _connect(way, on_lost, patience)
         except (asyncssh.ConnectionLost, ConnectionResetError) as error:
             if not left or way.judge.shown is not None:
                 raise failures.login(error, way.place, is_met=way.judge.shown is not None) from error
@@ -134,7 +134,9 @@ async def shown_key(way: Route, *, gate: Gate) -> asyncssh.SSHKey:
     stranger = Judge(way.judge.name, "none", None, Known([]), way.judge.pins, way.judge.names)
     try:
         async with gate.passing(way.entrance):
-            (await _connect(Route(way.place, way.options, stranger, way.entrance), lambda _: None)).abort()
+            (
+                await _connect(Route(way.place, way.options, stranger, way.entrance), lambda _: None, CONNECT)
+            ).abort()
     except TRANSLATED as error:
         if stranger.shown is None:
             raise failures.login(error, way.place, is_met=False) from error
@@ -142,10 +144,10 @@ async def shown_key(way: Route, *, gate: Gate) -> asyncssh.SSHKey:
     return stranger.shown
 
 
-async def _connect(way: Route, on_lost: Lost) -> asyncssh.SSHClientConnection:
+async def _connect(way: Route, on_lost: Lost, patience: float) -> asyncssh.SSHClientConnection:
     algorithms = way.judge.algorithms(way.place.port)
     try:
-        return await _once(way, algorithms, on_lost)
+        return await _once(way, algorithms, on_lost, patience)
     except asyncssh.HostKeyNotVerifiable:
         # A fingerprint does not say of which type its key is: look at the host's others.
         if not way.judge.wanted or way.judge.shown is None:
@@ -154,7 +156,7 @@ async def _connect(way: Route, on_lost: Lost) -> asyncssh.SSHClientConnection:
         seen = {alg.decode() for alg in first.sig_algorithms}
         while others := [name for name in algorithms if name not in seen]:
             try:
-                return await _once(way, others, on_lost)
+                return await _once(way, others, on_lost, patience)
             except asyncssh.HostKeyNotVerifiable:
                 seen |= {alg.decode() for alg in way.judge.shown.sig_algorithms}
             except asyncssh.KeyExchangeFailed:
@@ -163,7 +165,9 @@ async def _connect(way: Route, on_lost: Lost) -> asyncssh.SSHClientConnection:
         raise
 
 
-async def _once(way: Route, algorithms: Sequence[str], on_lost: Lost) -> asyncssh.SSHClientConnection:
+async def _once(
+    way: Route, algorithms: Sequence[str], on_lost: Lost, patience: float
+) -> asyncssh.SSHClientConnection:
     return await asyncssh.connect(
         **way.options,
         client_factory=lambda: Client(way.judge, on_lost),
@@ -177,8 +181,8 @@ async def _once(way: Route, algorithms: Sequence[str], on_lost: Lost) -> asyncss
         preferred_auth=("publickey",),
         gss_auth=False,
         gss_kex=False,
-        connect_timeout=CONNECT,
-        login_timeout=CONNECT,
+        connect_timeout=patience,
+        login_timeout=patience,
         keepalive_interval=KEEPALIVE,
         keepalive_count_max=KEEPALIVES,
         utf8_decode_errors="replace",

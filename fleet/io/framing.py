@@ -24,14 +24,14 @@ def wrapped(script: str, nonce: str) -> bytes:
     an empty standard input, so that it cannot read the rest of itself.
     """
     return (
-        f"\nprintf '%s\\n' {nonce}\n(\n{script}\n) </dev/null\n"
+        f"\nprintf '%s\\n' {nonce}\n(:\n{script}\n) </dev/null\n"
         f'fleet_status=$?; printf \'%s %s\\n\' {nonce} "$fleet_status"; exit "$fleet_status"\n'
     ).encode()
 
 
 def wrapped_data(script: str, nonce: str) -> bytes:
     """As `wrapped`, for a program whose output is data: nothing comes after it."""
-    return f"\nprintf '%s\\n' {nonce}\n(\n{script}\n) </dev/null\nexit $?\n".encode()
+    return f"\nprintf '%s\\n' {nonce}\n(:\n{script}\n) </dev/null\nexit $?\n".encode()
 
 
 def wrapped_line(line: str, nonce: str) -> bytes:

@@ -10,7 +10,7 @@ import asyncssh
 from fleet.core.errors import StepError, UnreachableError
 from fleet.io import failures
 from fleet.io.clock import SystemRandom
-from fleet.io.dial import Lost, dial, route, shown_key
+from fleet.io.dial import CONNECT, Lost, dial, route, shown_key
 from fleet.io.gate import Gate
 from fleet.io.pins import Pins
 from fleet.io.ports import Clock, Random, Stream
@@ -34,6 +34,7 @@ async def connect(
     random: Random | None = None,
     gate: Gate | None = None,
     ssh_config: Path | None = None,
+    patience: float = CONNECT,
 ) -> "SshTransport":
     """A host of the inventory, logged in.
 
@@ -41,6 +42,7 @@ async def connect(
         on_lost: called once when the connection ends, with the reason or None.
         gate: shared by all connections of a run.
         ssh_config: in place of the user's own.
+        patience: seconds for all of it.
 
     Raises:
         UnreachableError: with the kind, the reason and what to do.
@@ -54,7 +56,9 @@ async def connect(
             f"{file}: {error}", host=name, kind="ssh-config", next=f"ssh -G {host.ssh}"
         ) from error
     try:
-        conn = await dial(way, gate=gate or Gate(), clock=clock, random=random, on_lost=on_lost)
+        conn = await dial(
+            way, gate=gate or Gate(), clock=clock, random=random, on_lost=on_lost, patience=patience
+        )
     except UnreachableError as error:
         error.at(name)
         raise
@@ -82,6 +86,10 @@ class SshTransport(Shell):
         self._conn = conn
         self._clock = clock
         self._room = asyncio.Semaphore(CHANNELS)
+
+    @property
+    def cipher(self) -> str:
+        return str(self._conn.get_extra_info("send_cipher"))
 
     def room(self) -> contextlib.AbstractAsyncContextManager[Any]:
         return self._room

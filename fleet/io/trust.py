@@ -74,11 +74,14 @@ class Judge:
                 next=f"fleet host trust {self.name}",
             )
         return UnreachableError(
-            f"its host key changed: it shows {shown}, {self.source} has {' or '.join(self.expected) or 'none'}; "
+            f"its host key changed: it shows {shown}, {self.source} has {self._right()}; "
             "it was installed anew, or somebody stands in between",
             kind="host-key-changed",
             next=self._remedy(shown),
         )
+
+    def _right(self) -> str:
+        return " or ".join(self.expected) or "none"
 
     def _remedy(self, shown: str) -> str:
         if self.wanted:
