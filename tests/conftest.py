@@ -1,0 +1,66 @@
+"""Real hosts for tests, and folders of their own.
+
+    rig       hosts made of namespaces, as root: rig.up(3, init="systemd")["h1"].reboot()
+    embedded  hosts on loopback for everyone: embedded.up(3)["h1"].kill()
+    shared    recordings and replayed machines that are not part of the repository
+"""
+
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.embedded import Embedded
+from tests.rig.hosts import Rigs
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def rig() -> Iterator[Rigs]:
+    """Starts hosts with `up`; all of them are gone after the last test."""
+    if os.geteuid() != 0 or platform.system() != "Linux":
+        pytest.skip("needs root on Linux: hosts of their own")
+    rigs = Rigs()
+    yield rigs
+    rigs.down()
+
+
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
+    """Starts SSH servers of our own on loopback with `up`."""
+    hosts = Embedded(tmp_path_factory.mktemp("embedded"))
+    yield hosts
+    hosts.down()
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with recordings, beside the repository or named by FLEET_SHARED."""
+    folder = Path(os.environ.get("FLEET_SHARED", REPOSITORY.parent / "shared"))
+    if not folder.is_dir():
+        pytest.skip(f"needs the recordings in {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
+    """State and config of this session alone, in the environment of all its programs.
+
+    The cache is the user's own: what llama.cpp's build costs is paid once per machine.
+    """
+    top = tmp_path_factory.mktemp("xdg")
+    ours = {name: top / name for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME")}
+    before = dict(os.environ)
+    for name, folder in ours.items():
+        folder.mkdir(mode=0o700)
+        os.environ[name] = str(folder)
+    for name in [name for name in os.environ if name.startswith("FLEET_") and name != "FLEET_SHARED"]:
+        del os.environ[name]
+    yield ours
+    os.environ.clear()
+    os.environ.update(before)
+    shutil.rmtree(top, ignore_errors=True)

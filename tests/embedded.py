@@ -1,0 +1,117 @@
+"""Hosts for tests without root: fleet's own SSH server on loopback, a process and a home each."""
+
+import os
+import pwd
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fleet.io.sshd import make_key
+
+ADDRESS = "127.0.0.1"
+
+
+@dataclass(slots=True)
+class EmbeddedHost:
+    """One host; it has the attributes of a host of the rig, and a home that can be looked into."""
+
+    name: str
+    home: Path
+    user: str
+    key: Path
+    known_hosts: Path
+    host_key_file: Path
+    port: int = 0
+    address: str = ADDRESS
+    _server: "subprocess.Popen[str] | None" = field(default=None, repr=False)
+
+    def start(self) -> None:
+        """Listen, on the port it had before if it had one."""
+        self._server = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "fleet.io.sshd", "--home", str(self.home), "--port", str(self.port)),
+                *("--keys", str(self.key.with_suffix(".pub")), "--host-key", str(self.host_key_file)),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._server.stdout
+        line = self._server.stdout.readline()
+        if not line.startswith("port "):
+            raise RuntimeError(f"the SSH server of {self.name} did not start; its message is on stderr")
+        self.port = int(line.split()[1])
+
+    def kill(self) -> None:
+        """End the server at once; what it started goes on."""
+        self._end(signal.SIGKILL)
+
+    def pause(self) -> None:
+        """Let the server hang: connections stay open and nothing answers."""
+        assert self._server
+        self._server.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self._server
+        self._server.send_signal(signal.SIGCONT)
+
+    def close(self) -> None:
+        """End the server as the end of its input does."""
+        if self._server and self._server.stdin and self._server.poll() is None:
+            self._server.send_signal(signal.SIGCONT)
+            self._server.stdin.close()
+        self._end(None)
+
+    def _end(self, number: int | None) -> None:
+        if self._server:
+            if number is not None and self._server.poll() is None:
+                self._server.send_signal(number)
+            self._server.wait(30)
+            for pipe in (self._server.stdin, self._server.stdout):
+                if pipe:
+                    pipe.close()
+            self._server = None
+
+
+class Embedded:
+    """Starts such hosts below one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.key = folder / "id_ed25519"
+        self._hosts: list[EmbeddedHost] = []
+        make_key(self.key)
+
+    def up(self, hosts: int | Sequence[str]) -> dict[str, EmbeddedHost]:
+        """Start hosts h1..hN, or hosts of these names, each with an empty home."""
+        names = [f"h{number}" for number in range(1, hosts + 1)] if isinstance(hosts, int) else hosts
+        return {name: self._start(name) for name in names}
+
+    def _start(self, name: str) -> EmbeddedHost:
+        folder = self.folder / f"{len(self._hosts)}-{name}"
+        host = EmbeddedHost(
+            name=name,
+            home=folder / "home",
+            user=_user(),
+            key=self.key,
+            known_hosts=folder / "known_hosts",
+            host_key_file=folder / "host_key",
+        )
+        host.home.mkdir(parents=True)
+        make_key(host.host_key_file)
+        host.start()
+        self._hosts.append(host)
+        public = host.host_key_file.with_name("host_key.pub").read_text().split()
+        host.known_hosts.write_text(f"[{ADDRESS}]:{host.port} {public[0]} {public[1]}\n")
+        return host
+
+    def down(self) -> None:
+        for host in self._hosts:
+            host.close()
+
+
+def _user() -> str:
+    return pwd.getpwuid(os.getuid()).pw_name
