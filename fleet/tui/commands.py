@@ -1,0 +1,129 @@
+"""What is typed: the command line, filters and choices, and what comes of them."""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual import on
+
+from fleet.tui import columns, filters
+from fleet.tui.keys import HINTS, LATER
+from fleet.tui.paint import clean
+from fleet.tui.widgets.prompt import Prompt
+
+if TYPE_CHECKING:
+    from fleet.tui.app import FleetApp
+
+Found = Sequence[tuple[str, str]]
+
+
+class Commands:
+    """The half of the app that reads text. Mixed into FleetApp."""
+
+    _complete: Callable[[str], Found] | None
+    _send: Callable[[str], None]
+
+    def candidates(self: "FleetApp", text: str) -> Found:
+        """What the last word may become, with help."""
+        if self._complete is not None:
+            return self._complete(text)
+        word = text.rsplit(" ", 1)[-1]
+        if " " not in text.lstrip():
+            return [
+                (verb, f"level {level}") for verb, level in self.model.levels.items() if verb.startswith(word)
+            ]
+        return [(name, "host") for name in self.model.state.hosts if name.startswith(word)]
+
+    def submit(self: "FleetApp", text: str) -> None:
+        """Runs a line as typed; `.` is what is under the cursor, `%` what is marked."""
+        text = self._expanded(text.removeprefix("fleet ").strip())
+        if not text:
+            return
+        verb = text.split()[0]
+        if verb in ("q", "quit", "exit"):
+            self.exit()
+            return
+        if self.model.options.read_only and self.model.levels.get(verb, 0) > 0:
+            self.say(f"read-only: {verb} would change something", "warn")
+            return
+        self.say(f"> {text}")
+        self._send(text)
+
+    def open_prompt(self: "FleetApp", mode: str, text: str = "") -> None:
+        self.prompt.ask(mode, text)
+        self.status.display = False
+        self.show_hints(mode)
+
+    def close_prompt(self: "FleetApp") -> None:
+        self.prompt.display = False
+        self.status.display = True
+        table = self.view.table()
+        (table if table is not None else self.view).focus()
+        self.show_hints(self.current)
+
+    @on(Prompt.Typed)
+    def _typed(self: "FleetApp", message: Prompt.Typed) -> None:
+        if message.mode == "filter" and self.prompt.display:
+            self._filter(message.text)
+
+    @on(Prompt.Left)
+    def _left(self: "FleetApp", message: Prompt.Left) -> None:
+        if message.mode == "filter":
+            self._filter("")
+        self.close_prompt()
+
+    @on(Prompt.Entered)
+    def _entered(self: "FleetApp", message: Prompt.Entered) -> None:
+        self.close_prompt()
+        match message.mode:
+            case "command":
+                self.submit(message.text)
+            case "filter":
+                self._filter(message.text)
+            case "columns":
+                self._choose_columns(message.text)
+            case "export":
+                self.export(message.text)
+            case "open":
+                if message.text:
+                    self.exit(f"open {Path(message.text).expanduser()}")
+
+    @on(Prompt.Candidates)
+    def _candidates(self: "FleetApp", message: Prompt.Candidates) -> None:
+        shown = "  ".join(f"{clean(word)}" for word, _ in message.found[:12])
+        help_text = clean(message.found[0][1]) if message.found else ""
+        self.show_hints("", ((f" {shown}", "key"), (f"   {help_text}", "dim")))
+
+    def _filter(self: "FleetApp", text: str) -> None:
+        self.model.filter = text
+        _, problem = filters.matcher(text)
+        if problem:
+            self.show_hints("", ((f" {problem}", "warn"),))
+        elif self.prompt.display:
+            self.show_hints("filter")
+        self.draw()
+
+    def _choose_columns(self: "FleetApp", text: str) -> None:
+        wanted = tuple(text.replace(",", " ").split())
+        unknown = [key for key in wanted if key not in columns.BY_KEY]
+        if unknown:
+            self.say(f"no column called {unknown[0]} -> one of: {' '.join(columns.BY_KEY)}", "warn")
+            return
+        self.model.wanted = ("host", *(key for key in wanted if key != "host")) if wanted else ()
+        self.draw()
+
+    def _expanded(self: "FleetApp", text: str) -> str:
+        here = self.view.target()
+        marked = ",".join(name for name in self.model.order if name in self.model.marked)
+        words = re.split(r"(\s+)", text)
+        named = {".": here or ".", "%": marked or "%"}
+        return "".join(named.get(word, word) for word in words)
+
+    def later(self: "FleetApp", key: str) -> None:
+        name, word, meanwhile = LATER[key]
+        self.say(f"{name}: comes with the {word} screen; meanwhile: {meanwhile}")
+
+    @property
+    def hint_names(self) -> Sequence[str]:
+        return tuple(HINTS)

@@ -1,0 +1,34 @@
+"""What is shown where there is no inventory, or none of its hosts."""
+
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+
+from fleet.tui.keys import LOCAL
+from fleet.tui.model import Model
+from fleet.tui.paint import Line
+from fleet.tui.screens.base import View
+from fleet.tui.widgets.lines import Lines
+
+COMMANDS = {"i": "fleet init", "D": "fleet demo", "o": "open PATH"}
+
+
+class FirstRunView(View, can_focus=True):
+    def __init__(self, model: Model, looked_in: Sequence[str]) -> None:
+        super().__init__(model, id="first_run")
+        self._looked_in = ", ".join(looked_in) or "./inventory.toml, user config"
+        self._lines = Lines(classes="fill")
+
+    def compose(self) -> ComposeResult:
+        yield self._lines
+
+    def title(self) -> Line:
+        return ((" fleet", "strong"), (f"  no inventory found (looked in: {self._looked_in})", ""))
+
+    def draw(self) -> None:
+        lines: list[Line] = [((" ", ""),)]
+        for key in LOCAL["first_run"]:
+            lines.append(
+                ((f"   {key.shown}  ", "key"), (f"{COMMANDS[key.shown]:<16}", "strong"), (key.help, ""))
+            )
+        self._lines.show(lines)
