@@ -151,15 +151,19 @@ class _Reader:
         """Moves over that many bytes; returns where they start."""
         start, end = self.at, self.at + count
         if end > self.size:
-            raise PlanError(
-                f"the model is cut off inside its header: it has {self.size} bytes", next=NEXT
-            ) if self.size < 1 << 30 else damaged("a length reaches beyond the file")
+            raise self.beyond()
         if end > MOST_HEADER:
             raise damaged(f"it is longer than {size_text(MOST_HEADER)}")
         if end > len(self.data):
             raise Short(end)
         self.at = end
         return start
+
+    def beyond(self) -> PlanError:
+        """The error of a length that leads out of the file."""
+        return PlanError(
+            f"the model is cut off inside its header: that needs more than its {self.size} bytes", next=NEXT
+        )
 
     def number(self, code: str) -> int:
         start = self.take(struct.calcsize("<" + code))
@@ -243,8 +247,10 @@ def _array(reader: _Reader, kind: int, count: int) -> tuple[Scalar, ...] | None:
         return struct.unpack_from(f"<{count}{NUMBERS[kind]}", reader.data, start)
     if kind != STRING:
         raise damaged(f"an array of the unknown type {kind}")
+    if count * 8 > reader.size - reader.at:
+        raise reader.beyond()
     reader.strings += count
-    if reader.strings > MOST_STRINGS or count * 8 > reader.size - reader.at:
+    if reader.strings > MOST_STRINGS:
         raise damaged(f"an array of {count} strings")
     reader.skip_strings(count)
     return None
