@@ -16,5 +16,5 @@ run lint-imports
 run shellcheck .ci/run
 find fleet scripts -name '*.sh' | sort | while read -r file; do echo "$file"; done >.venv/shell-files
 # shellcheck disable=SC2046 # none of these names has a space
-run shellcheck -s sh -x $(cat .venv/shell-files)
+run shellcheck -s sh $(cat .venv/shell-files)
 exit "$code"

@@ -1,0 +1,1 @@
+"""llama.cpp for a host: the recipe, its fingerprint, the plan."""

@@ -1,0 +1,1 @@
+"""The world: ssh, processes, files, http, the clock. All else is thought."""

@@ -1,0 +1,1 @@
+"""Operating systems; one file each."""

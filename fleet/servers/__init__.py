@@ -1,0 +1,1 @@
+"""llama-server: its arguments, releases, health and what it says."""

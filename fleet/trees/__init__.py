@@ -1,0 +1,1 @@
+"""Where llama.cpp's source comes from; one file each."""

@@ -1,0 +1,1 @@
+"""Samples in time: rates, alerts, and what doctor makes of them."""
