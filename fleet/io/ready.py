@@ -91,7 +91,7 @@ async def _is_up(world: "World", transport: Transport, host: str, until: Ready, 
     seen = await look(transport, world.root(host), until.server)
     one = seen.instance
     if one is None:
-        raise StepError(f"{until.server} is not there", host=host, next=f"fleet deploy --host {host}")
+        raise StepError(f"{until.server} is not there", host=host, next=f"fleet deploy {host}")
     crashed = one.state == "starting" and one.exit_code not in (None, 0)
     late = one.state == "stopped" and world.clock.monotonic() - begun > GRACE
     if one.state == "failed" or crashed or late or (one.state == "stopped" and one.exit_code is not None):
@@ -179,7 +179,7 @@ def check_device(host: str, until: Ready, weights: tuple[str, ...]) -> None:
         raise StepError(
             f"{until.server} answers, but not on the GPU: its weights are in {seen}",
             host=host,
-            next=f"fleet build --host {host} --rebuild, or fleet doctor {host}",
+            next=f"fleet build {host} --rebuild",
             kind="device",
         )
 

@@ -21,14 +21,16 @@ class Sign:
     next: str  # {host} and {server} too
 
 
-EDIT = "edit [servers.{server}.args] in inventory.toml, then fleet deploy --host {host}"
-PUSH = "fleet push --host {host} checks the model and sends it again if it is damaged"
-SMALLER = 'set a smaller context or kv_type = "q8_0" for server {server}, then fleet deploy --host {host}'
-REBUILD = "fleet build --host {host} --rebuild"
-LOGS = "fleet logs {server}@{host} -n 200"
+EDIT = "edit [servers.{server}.args] in inventory.toml, then fleet deploy {host}"
+SOURCE = "set another source for the model of {server} in inventory.toml, then fleet deploy {host}"
+DEPLOY = "fleet deploy {host}"
+SMALLER = 'set a smaller context or kv_type = "q8_0" for server {server}, then fleet deploy {host}'
+REBUILD = "fleet build {host} --rebuild"
+LOGS = "fleet logs {server}@{host} --lines 200"
 
 # In order of how much they explain: the first that is found in any line wins.
 SIGNS = (
+    Sign(r"failed to reload model after sleeping", "the model was gone or damaged when it woke up", DEPLOY),
     Sign(r"invalid device: (\S+)", "the device {1} is not there for this build", "fleet doctor {host}"),
     Sign(r"the argument has been removed\. (use .+)", "a flag was removed from llama.cpp: {1}", EDIT),
     Sign(r"error: invalid argument: (\S+)", "llama-server does not know the flag {1}", EDIT),
@@ -41,7 +43,7 @@ SIGNS = (
         r"couldn't bind HTTP server socket, hostname: (\S+), port: (\d+)",
         "it could not listen on {1} port {2}: the port is taken, the address is not its own, "
         "or its TLS files cannot be read",
-        "set another listen for server {server} in inventory.toml, then fleet deploy --host {host}",
+        "set another listen for server {server} in inventory.toml, then fleet deploy {host}",
     ),
     Sign(
         r"ErrorOutOfDeviceMemory|CUDA error: out of memory|cudaMalloc failed",
@@ -61,33 +63,32 @@ SIGNS = (
         "a quantised KV cache needs flash attention",
         'set "flash-attn" = "on" for server {server}, or leave out kv_type',
     ),
-    Sign(r"[Ff]ailed to load CLIP model from (\S+?)\.?(?: |$)", "the projector {1} cannot be loaded", PUSH),
-    Sign(r"failed to open GGUF file '([^']*)' \((.+)\)", "the model cannot be opened: {2}", PUSH),
+    Sign(r"[Ff]ailed to load CLIP model from (\S+?)\.?(?: |$)", "the projector {1} cannot be loaded", SOURCE),
+    Sign(r"failed to open GGUF file '([^']*)' \((.+)\)", "the model cannot be opened: {2}", DEPLOY),
     Sign(
         r"invalid magic characters: '(.*)', expected",
         "the model is not a GGUF file; it begins with {1!r}",
-        PUSH,
+        SOURCE,
     ),
-    Sign(r"data is not within the file bounds", "the model file is cut short or damaged", PUSH),
-    Sign(r"failed to read key-value pairs", "the model file is cut short or damaged", PUSH),
+    Sign(r"data is not within the file bounds", "the model file is cut short or damaged", SOURCE),
+    Sign(r"failed to read key-value pairs", "the model file is cut short or damaged", SOURCE),
     Sign(
-        r"GGUFv1 is no longer supported", "the model is of GGUF version 1, which is not read any more", PUSH
+        r"GGUFv1 is no longer supported", "the model is of GGUF version 1, which is not read any more", SOURCE
     ),
     Sign(
         r"this GGUF file is version (\d+)",
         "the model says it is of GGUF version {1}, newer than this build reads (there is none so far)",
-        PUSH,
+        SOURCE,
     ),
-    Sign(r"failed to read magic", "the model file is empty, or a folder", PUSH),
+    Sign(r"failed to read magic", "the model file is empty, or a folder", SOURCE),
     Sign(
         r"unknown model architecture: '([^']+)'",
         "this build does not know the architecture {1}",
-        "set a newer ref in [llama_cpp], then fleet deploy --host {host}",
+        "set a newer ref in [llama_cpp], then fleet deploy {host}",
     ),
     Sign(r"exactly one out metadata, path_model, and file must be defined", "no model was given", EDIT),
     Sign(r"Failed to connect to (\S+:\d+)", "the RPC server {1} does not answer", LOGS),
     Sign(r"Remote RPC server crashed", "the RPC server ended or answered nonsense", LOGS),
-    Sign(r"failed to reload model after sleeping", "the model was gone or damaged when it woke up", PUSH),
     Sign(r"error while loading shared libraries: ([^:]+)", "the library {1} is missing on the host", REBUILD),
     Sign(r"Library not loaded: (\S+)", "the library {1} is missing on the host", REBUILD),
     Sign(
@@ -95,7 +96,7 @@ SIGNS = (
         "another process of this server still runs: {1}",
         "fleet restart {server}@{host}",
     ),
-    Sign(r"(?:No such file or directory|not found)$", "the build is not there", "fleet deploy --host {host}"),
+    Sign(r"(?:No such file or directory|not found)$", "the build is not there", DEPLOY),
     Sign(r"exiting due to model loading error", "the model could not be loaded", LOGS),
     Sign(r"exiting due to HTTP server error", "the HTTP server could not start", LOGS),
 )
@@ -106,12 +107,12 @@ CODES = {
     134: ("llama.cpp gave up on an internal check", LOGS),
     137: ("it was killed, most likely by the kernel because memory ran out", SMALLER),
     139: ("it crashed by touching memory that is not its own", REBUILD),
-    135: ("it crashed by a bus error: the disk failed, or the model file shrank while in use", PUSH),
+    135: ("it crashed by a bus error: the disk failed, or the model file shrank while in use", SOURCE),
     129: ("it was ended by a hang-up", LOGS),
     143: ("it was asked to end before it was ready", LOGS),
     130: ("it was interrupted before it was ready", LOGS),
     126: ("the build cannot be executed on this host", REBUILD),
-    127: ("the build is not there, or a library of it is missing", "fleet deploy --host {host}"),
+    127: ("the build is not there, or a library of it is missing", DEPLOY),
     75: ("another process of this server still runs", "fleet restart {server}@{host}"),
 }
 ASSERTION = re.compile(r"\.(?:cpp|cu|c|m|h):\d+: ")

@@ -57,7 +57,7 @@ def steps(
     supervisors = set()
     for name, server in servers.items():
         if fingerprint is None or backend is None:
-            raise PlanError(f"server {name} has no build here", next=f"fleet build --host {host}")
+            raise PlanError(f"server {name} has no build here", next=f"fleet build {host}")
         sha256 = models[server.model].id
         wanted = release(name, server, wish, facts, fingerprint, backend, sha256, private_networks)
         one, said = _converge(host, wanted, there.get(name), facts)
@@ -91,7 +91,13 @@ def _converge(
             return [_write(wanted), _stop(there, facts), _deploy(wanted), _ready(wanted)], [note]
         outage = f"{name} does not answer between stop and ready"
         stop = [_drain(there), _stop(there, facts, outage)]
+        if wanted.address and wanted.address != there.listen:
+            stop = [_check(wanted), *stop]
         return [_write(wanted), *stop, _deploy(wanted), _ready(wanted)], [f"{note}: {outage}"]
+    if there.state == "starting" and there.exit_code not in (None, 0):
+        return [_write(wanted), _stop(there, facts), _deploy(wanted), _ready(wanted)], [
+            why_down(host, there, facts)
+        ]
     if there.state in UP:
         return ([], []) if there.is_proven else ([_ready(wanted)], [])
     return [_write(wanted), _deploy(wanted), _ready(wanted)], [why_down(host, there, facts)]
@@ -99,7 +105,7 @@ def _converge(
 
 def why_down(host: str, there: Instance, facts: Facts) -> str:
     """A sentence on why a server that should run does not."""
-    if there.state == "failed":
+    if there.state in ("failed", "starting"):
         cause = explain(there.exit_code, there.log_tail, host, there.server)
         return f"{there.server} failed: {cause.cause}; it is started again"
     if there.boot is not None and facts.boot_id is not None and there.boot != facts.boot_id:
@@ -171,7 +177,7 @@ def chosen(host: str, facts: Facts, servers: Collection[str]) -> list[Instance]:
     for name in servers:
         if name not in there:
             near = nearest(name, there)
-            hint = f"deployed there: {', '.join(near)}" if near else f"fleet deploy --host {host}"
+            hint = f"deployed there: {', '.join(near)}" if near else f"fleet deploy {host}"
             raise PlanError(f"no server called {name!r} is deployed here", next=hint)
     return [one for name, one in there.items() if not servers or name in servers]
 
@@ -179,6 +185,14 @@ def chosen(host: str, facts: Facts, servers: Collection[str]) -> list[Instance]:
 def _write(wanted: Release) -> Step:
     title = f"write release {wanted.rid} of {wanted.server}"
     return Step(title, Write(files(wanted)), f"release {wanted.server} {wanted.rid}", "prepare")
+
+
+def _check(wanted: Release) -> Step:
+    """Before the old one is stopped."""
+    run = Run(verb(wanted.supervisor, "check", wanted.service, ADDRESS=wanted.address), START)
+    return Step(
+        f"check that {wanted.address} is free", run, f"check {wanted.server} {wanted.address}", "prepare"
+    )
 
 
 def _deploy(wanted: Release) -> Step:

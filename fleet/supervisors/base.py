@@ -100,7 +100,8 @@ def verb(kind: str, name: str, service: Service, **variables: str) -> str:
 
     Args:
         kind: name of the supervisor.
-        name: deploy (switch to the release, then start), start, stop, hold, remove or prove.
+        name: deploy (switch to the release, then start), start, check (the port is
+            free), stop, hold, remove or prove.
         variables: SOCKET (path, or empty), ADDRESS (of a TCP listener, or empty), REASON (of a hold).
 
     Returns:

@@ -58,17 +58,21 @@ verb_switch() {
     printf '%s\n' "$UNIT" > "$service/unit"
 }
 
+# 6: refused before anything was done.
+verb_check() {
+    [ -n "$ADDRESS" ] && port_taken "$ADDRESS" || return 0
+    fail "port taken: another program listens on $ADDRESS"
+    mend "set another listen in [servers.$SERVER] of inventory.toml, or stop that program"
+    return 6
+}
+
 verb_start() {
     if [ ! -f "$FLEET_ROOT/releases/$SERVER/$RID/run" ]; then
         fail "release $RID of $SERVER is not there"
         mend "fleet deploy"
         return 1
     fi
-    if [ -n "$ADDRESS" ] && ! is_ours "$service/child" && port_taken "$ADDRESS"; then
-        fail "port taken: another program listens on $ADDRESS"
-        mend "set another listen in [servers.$SERVER] of inventory.toml, or stop that program"
-        return 1
-    fi
+    is_ours "$service/child" || verb_check || return
     rm -f "$service/held" "$service/failed" "$service/starts" "$service/exit" "$service/proven"
     service_enable || return 1
     service_start
@@ -87,6 +91,7 @@ verb_stop() {
 case $VERB in
     deploy) verb_switch && verb_start ;;
     start) verb_start ;;
+    check) verb_check ;;
     stop) verb_stop ;;
     hold)
         # First the word, then the deed: whoever looks in between knows that it is wanted.

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from fleet.supervisors.base import verb
 from tests.servers.values import Place, shim
 
 SHELLS = [name for name in ("dash", "bash", "busybox", "zsh") if shutil.which(name)]
