@@ -115,6 +115,7 @@ fence() {
 detach() {
     _log=$1
     shift
+    : >>"$_log" || return 1
     if is_here setsid; then
         setsid "$@" </dev/null >>"$_log" 2>&1 &
     elif is_here perl; then

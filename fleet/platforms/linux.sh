@@ -24,6 +24,8 @@ process_start() { return 1; }
 
 is_shim() { return 1; }
 
+tool_files() { :; }
+
 platform_sections() {
     section os-release cat /etc/os-release
     section libc linux_libc

@@ -49,3 +49,10 @@ is_shim() {
     fi
     [ "$_has_tools" = no ]
 }
+
+# What the shims in /usr/bin lead to changes without them.
+tool_files() {
+    _dir=$(xcode-select -p 2>/dev/null) || return 0
+    ls -lniL "$_dir/usr/bin/clang" "$_dir/Toolchains/XcodeDefault.xctoolchain/usr/bin/clang" 2>/dev/null
+    :
+}

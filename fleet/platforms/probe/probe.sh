@@ -32,6 +32,7 @@ probe_tools() {
     # what has not changed since this boot says what it said then
     _key="$(boot_id)
 $(ls -lniL "$@" 2>/dev/null)
+$(tool_files)
 --
 "
     _file=$FLEET_ROOT/cache/tools
