@@ -1,7 +1,7 @@
 """What an operation does to the lines of an inventory: comments stay with what they are about."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 import tomlkit
 from tomlkit.items import Item, Key, Table, Whitespace
@@ -90,7 +90,7 @@ def _before(document: tomlkit.TOMLDocument, parent: Table, name: str) -> Body | 
             for inner, entry in parent.value.body:
                 if inner is not None and inner.key == name:
                     return above
-                if isinstance(entry, Table):
+                if _is_section(entry, inner):
                     above = _last(entry)
         elif isinstance(item, Table):
             above = _last(item)
@@ -145,8 +145,13 @@ def _tables(document: tomlkit.TOMLDocument, kind: str) -> list[Table]:
 
 def _last(table: Table) -> Body:
     """The lines at the very end of a table and the tables in it."""
-    inner = [item for _, item in table.value.body if isinstance(item, Table)]
+    inner = [item for key, item in table.value.body if _is_section(item, key)]
     return _last(inner[-1]) if inner else table.value.body
+
+
+def _is_section(item: Item, key: Key | None) -> TypeGuard[Table]:
+    """A table with a line of its own, `[hosts.rtx]`; not `rtx.port = 22`."""
+    return isinstance(item, Table) and key is not None and not key.is_dotted()
 
 
 def _cut(body: Body) -> Body:

@@ -26,7 +26,7 @@ PARTS = 64  # of one dotted key; 20 000 take tomllib 7 s
 BOM = b"\xef\xbb\xbf"
 
 
-def find(option: str | None, env: Mapping[str, str], config: Path | None = None) -> Path:
+def find(option: str | None, env: Mapping[str, str], config: Path | None = None, here: Path = Path()) -> Path:
     """Which file: `--inventory`, FLEET_INVENTORY, ./inventory.toml, the user's config folder.
 
     Raises:
@@ -38,11 +38,11 @@ def find(option: str | None, env: Mapping[str, str], config: Path | None = None)
         if not path.exists():
             raise InventoryError(f"{path}: no such file", next=f"fleet init --inventory {path}")
         return path
-    places = (Path(NAME), (config or user_config_path("fleet")) / NAME)
+    places = (here / NAME, (config or user_config_path("fleet", appauthor=False)) / NAME)
     for path in places:
         if path.exists():
             return path
-    looked = ", ".join(f"./{path}" if path == Path(NAME) else str(path) for path in places)
+    looked = ", ".join(str(path) if path.is_absolute() else f"./{path}" for path in places)
     raise InventoryError(f"no inventory found (looked in: {looked})", next="fleet init")
 
 
@@ -197,17 +197,17 @@ def _changed(before: bytes, path: Path, change: Callable[[tomlkit.TOMLDocument],
 
 
 def _endings(old: list[str], new: list[str]) -> str:
-    """The new lines, with the endings that the old ones had."""
+    """The new lines, with the endings that the old ones had. The last of each has none."""
+    *old, _ = old
+    *new, end = new
     returns = sum(line.endswith("\r") for line in old)
-    usual = "\r" if returns * 2 > len(old) - 1 and returns else ""
+    usual = "\r" if returns * 2 > len(old) else ""
     bare = [line.removesuffix("\r") for line in old]
     most = min(len(bare), len(new))
     head = next((i for i in range(most) if bare[i] != new[i]), most)
     tail = next((i for i in range(most - head) if bare[-1 - i] != new[-1 - i]), most - head)
     middle = [line + usual for line in new[head : len(new) - tail]]
-    if not tail and middle:
-        middle[-1] = middle[-1].removesuffix("\r")
-    return "\n".join(old[:head] + middle + old[len(old) - tail :])
+    return "\n".join([*old[:head], *middle, *old[len(old) - tail :], end])
 
 
 def _replace(target: Path, before: bytes, after: bytes, path: Path) -> None:
