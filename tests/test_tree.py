@@ -10,15 +10,23 @@ from pathlib import Path
 
 import pytest
 
+from tests import printed
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 FOLDERS = ("fleet", "tests", "benchmarks", "tools")
 MODULES = sorted(path for folder in FOLDERS for path in (REPOSITORY / folder).rglob("*.py"))
 SHELL = sorted([*(REPOSITORY / "fleet").rglob("*.sh"), *(REPOSITORY / "scripts").rglob("*.sh")])
-PURE = ("core", "builds", "models", "servers", "watch", "backends", "platforms", "trees", "sources", "supervisors")
+PURE = (
+    *("core", "builds", "models", "servers", "watch"),
+    *("backends", "platforms", "trees", "sources", "supervisors"),
+)
 WORLD = set(
     "asyncio concurrent.futures http.client multiprocessing random secrets shutil socket sqlite3 subprocess"
     " tempfile threading time urllib.request".split()
 )
+PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "fleet").rglob("*.md")])
+# no address of a package registry, no path of one machine: pip and the user's settings know them
+NOT_OURS = re.compile(r"[p]ypi\.org|[p]ythonhosted|(?<![\w}.])/[w]ork/|/[t]mp/w/")
 # what macOS, busybox or an old bash does not have
 GNU_ONLY = re.compile(
     r"\b(sed -i|readlink -f|date -d|stat -c|tail --pid|mv -T|grep -P|xargs -r|cp -a|cp --|sort -V)\b"
@@ -129,3 +137,19 @@ def test_package_data_is_found_by_the_package() -> None:
     )
     assert data
     assert not ignored.stdout
+
+
+def test_nothing_names_a_registry_or_a_path_of_one_machine() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, text=True, capture_output=True, check=False)
+    found = []
+    for line in listed.stdout.splitlines() or map(name, [*MODULES, *PAGES, *SHELL]):
+        path = REPOSITORY / line
+        if path.is_file() and b"\0" not in path.read_bytes()[:4096]:
+            found += [line] if NOT_OURS.search(path.read_text(errors="replace")) else []
+    assert not found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_command_of_a_page_can_be_typed(page: Path) -> None:
+    for command in printed.commands(page.read_text()):
+        printed.parse(command)
