@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from fleet.io.world import World
 
 ASK = 10.0  # seconds for one small question
+HEALTH = 4.0  # seconds for /health, which answers at once or is asked again
 PAUSE = 0.5  # seconds between looks; grows
 PAUSE_MOST = 3.0
 GRACE = 10.0  # seconds until a supervisor that was told to start has begun
@@ -105,7 +106,7 @@ async def _is_up(world: "World", transport: Transport, host: str, until: Ready, 
             next=f"fleet restart {until.server}@{host}",
         )
     try:
-        answer = await request(transport, until.listen, "GET", "/health", deadline=ASK)
+        answer = await request(transport, until.listen, "GET", "/health", deadline=HEALTH)
     except (StepError, DeadlineError):
         return False  # not listening yet, or busy loading
     except UnreachableError as error:

@@ -155,7 +155,7 @@ def listen_error(listen: str, private_networks: Sequence[str], args: Mapping[str
     if not colon or not port.isdecimal() or not 1 <= int(port) <= 65535:
         return f'listen = "{listen}": must be "socket" or "ADDRESS:PORT"'
     try:
-        place = ipaddress.ip_address(host.strip("[]"))
+        place = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host.strip("[]"))
     except ValueError:
         return f'listen = "{listen}": {host or "nothing"} is not an IP address'
     networks = [ipaddress.ip_network(network, strict=False) for network in private_networks]

@@ -145,6 +145,8 @@ def explain(
         return Failure(cause, decisive, following.format(**place))
     decisive = next((line.strip() for line in reversed(last) if " E " in line or "error" in line.lower()), "")
     ended = "it did not say why" if decisive == "" else "it ended with an error"
+    if code == 0:
+        ended = "it ended by itself, as if somebody had asked it to"
     return Failure(ended, decisive, LOGS.format(**place))
 
 

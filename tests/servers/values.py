@@ -105,7 +105,12 @@ class Place:
         path = f"{self.shells}:{os.environ['PATH']}"
         env = {"PATH": path, "HOME": str(self.root.parent), **self.env}
         return subprocess.run(
-            [str(self.shells / "sh"), "-s"], input=text, env=env, capture_output=True, text=True, timeout=deadline
+            [str(self.shells / "sh"), "-s"],
+            input=text,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=deadline,
         )
 
     def write(self, file: File) -> None:
@@ -114,7 +119,9 @@ class Place:
         path.write_text(file.text)
         path.chmod(file.mode)
 
-    def release(self, binary: str | None = None, name: str = "chat", starts: int = 5, **changes: object) -> Release:
+    def release(
+        self, binary: str | None = None, name: str = "chat", starts: int = 5, **changes: object
+    ) -> Release:
         """A published release under the supervise script, restarted without pauses."""
         here = facts(root=str(self.root), home=str(self.root.parent), supervisors=("supervise",))
         made = release(name, server(**changes), Host(), here, PRINT, "cpu", SHA)

@@ -7,7 +7,9 @@ import sys
 import time
 
 STAYS = f"#!{sys.executable} -IS\nimport time\ntime.sleep(1000)\n"
-STUBBORN = f"#!{sys.executable} -IS\nimport signal, time\nsignal.signal(15, signal.SIG_IGN)\ntime.sleep(1000)\n"
+STUBBORN = (
+    f"#!{sys.executable} -IS\nimport signal, time\nsignal.signal(15, signal.SIG_IGN)\ntime.sleep(1000)\n"
+)
 CRASHES = "#!/bin/sh\necho 'error: invalid argument: --x' >&2\nexit 3\n"
 
 

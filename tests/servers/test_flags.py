@@ -1,0 +1,103 @@
+"""Which flags an inventory may set."""
+
+from pathlib import Path
+
+import pytest
+
+from fleet.servers.argv import argv
+from fleet.servers.flags import check_help, judge, known_flags, translate
+from tests.servers.values import facts, server
+
+HELP = (Path(__file__).parent / "recordings" / "help_llama-server.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("flag", "why"),
+    [
+        ("host", "use listen"),
+        ("--port", "use listen"),
+        ("api-key", "key file"),
+        ("api_key_file", "key file"),
+        ("model", "use model"),
+        ("ctx-size", "use context"),
+        ("cache-type-k", "use kv_type"),
+        ("tools", "run programs or read files"),
+        ("agent", "run programs or read files"),
+        ("mcp-servers-config", "run programs or read files"),
+        ("ui-mcp-proxy", "run programs or read files"),
+        ("media-path", "run programs or read files"),
+        ("path", "run programs or read files"),
+        ("http3", "HTTP/1.1"),
+        ("config", "no such flag"),
+        ("auto-split", "no such flag"),
+        ("dry-run", "fleet plan"),
+        ("reranker-model", 'kind = "rerank"'),
+        ("hf-repo", "pushes models itself"),
+        ("models-dir", "gateway"),
+        ("ngl", "write gpu-layers"),
+        ("-c", "write context"),
+        ("lora; rm -rf /", "not the name of a flag"),
+    ],
+)
+def test_a_flag_that_is_not_passed_on_says_why(flag, why):
+    (error,) = judge({flag: 1})
+    assert error.startswith(flag)
+    assert why in error
+
+
+@pytest.mark.parametrize("flag", ["cache-ram", "sleep-idle-seconds", "batch-size", "no-such-flag", "mlock"])
+def test_other_flags_are_left_to_the_binary(flag):
+    assert judge({flag: 1}) == []
+
+
+@pytest.mark.parametrize("value", [None, {}, {"a": 1}, [], [True], [[1]], "a\nb", "a\0b"])
+def test_a_value_that_no_flag_can_have_is_refused(value):
+    assert len(judge({"lora": value})) == 1
+
+
+def test_two_names_of_the_same_flag_are_refused():
+    assert judge({"draft-max": 4, "spec-draft-n-max": 5}) == [
+        "spec-draft-n-max: says the same as draft-max: keep one"
+    ]
+
+
+def test_flash_attention_without_a_value_is_refused_unless_it_is_yes_or_no():
+    assert judge({"flash-attn": True}) == judge({"flash-attn": "auto"}) == []
+    assert judge({"flash-attn": "yes"}) == ["flash-attn: 'yes' is none of on, off, auto"]
+    assert translate({"flash-attn": True})[0] == {"flash-attn": "on"}
+    assert translate({"flash_attn": False})[0] == {"flash-attn": "off"}
+
+
+def test_old_names_become_new_ones_and_it_is_said():
+    found, notes = translate({"mlock": True, "draft-max": 4, "n-gpu-layers": 99, "no-mmap": False})
+    assert found == {"load-mode": "mmap+mlock", "spec-draft-n-max": 4, "gpu-layers": 99}
+    assert "--mlock is now --load-mode mmap+mlock" in notes
+
+
+def test_an_unknown_flag_is_named_with_those_near_it():
+    (error,) = check_help({"cache-rum": 0}, HELP)
+    assert error.startswith("llama-server has no --cache-rum; near: cache-ram")
+    assert check_help({"cache-ram": 0, "mlock": True, "kv-offload": False, "flash-attn": True}, HELP) == []
+    assert check_help({"metrics-x": False}, HELP)[0].startswith("llama-server has no --no-metrics-x")
+
+
+def test_help_is_read_with_all_names_of_each_flag():
+    known = known_flags(HELP)
+    assert {
+        "ctx-size",
+        "gpu-layers",
+        "n-gpu-layers",
+        "no-kv-offload",
+        "webui",
+        "no-ui",
+        "fim-qwen-1.5b-default",
+    } <= known
+    assert len(known) > 250
+
+
+@pytest.mark.parametrize("backend", ["cpu", "cuda", "metal"])
+def test_every_flag_that_fleet_writes_is_known_to_the_binary(backend):
+    wish = server(context=8192, parallel=2, kv_type="q8_0", args={"flash-attn": True, "lora": ["a", "b"]})
+    words = argv("chat", wish, "/m", "/s.sock", "/k", facts(), backend)
+    used = {word.removeprefix("--") for word in words if word.startswith("--")}
+    assert used <= known_flags(HELP)
