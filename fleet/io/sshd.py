@@ -122,9 +122,12 @@ class Guard(asyncssh.SSHServer):
         return Session(self._home, self._shell, environment)
 
     def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> bool:
+        is_here = dest_host == "localhost"
         with contextlib.suppress(ValueError):
-            return ipaddress.ip_address(dest_host).is_loopback
-        return dest_host == "localhost"
+            is_here = ipaddress.ip_address(dest_host).is_loopback
+        if not is_here:
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "loopback only")
+        return True
 
     def unix_connection_requested(self, dest_path: str) -> bool:
         return True

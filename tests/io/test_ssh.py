@@ -68,7 +68,7 @@ async def test_the_status_is_that_of_the_program(host: Either, script: str, stat
 
 
 async def test_a_program_cannot_read_the_rest_of_itself(host: Either) -> None:
-    assert (await host.run("cat; read x; echo \"[$x]\"", deadline=10)).out == b"[]\n"
+    assert (await host.run('cat; read x; echo "[$x]"', deadline=10)).out == b"[]\n"
 
 
 async def test_lines_are_told_as_they_come(host: Either, tmp_path: Path) -> None:
