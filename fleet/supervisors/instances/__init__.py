@@ -59,4 +59,4 @@ def instance(values: dict[str, str], log: list[str]) -> Instance:
 
 
 def number(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isdecimal() and len(text) < 16 else None
+    return int(text) if text is not None and text.isascii() and text.isdecimal() and len(text) < 16 else None
