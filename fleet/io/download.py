@@ -1,13 +1,12 @@
 """A file behind http, resumed where it stopped."""
 
-import asyncio
 import contextlib
 import json
 import os
 import re
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -99,7 +98,7 @@ async def _attempt(
         _remember(part, url, response)
         with _opened(part, start) as file:
             await _receive(response, file, start, total, say, idle)
-    if total is not None and part.stat().st_size != total:  # noqa: ASYNC240
+    if total is not None and part.stat().st_size != total:
         raise httpx.RemoteProtocolError("the connection ended early")
 
 
@@ -113,8 +112,9 @@ async def _receive(
 ) -> None:
     told = window = time.monotonic()
     came = 0
-    async for data in _blocks(response):
-        await asyncio.to_thread(file.write, data)
+    # Asked for blocks of a size, httpx would lose the last one of a connection that breaks.
+    async for data in response.aiter_raw():
+        file.write(data)
         done += len(data)
         came += len(data)
         now = time.monotonic()
@@ -129,11 +129,6 @@ async def _receive(
         if now - told > TELL:
             told = now
             say(f"{size_text(done)} of {size_text(total)}" if total else size_text(done))
-
-
-async def _blocks(response: httpx.Response) -> AsyncIterator[bytes]:
-    async for data in response.aiter_raw(1 << 18):
-        yield data
 
 
 def _check(url: str, response: httpx.Response) -> None:

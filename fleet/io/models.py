@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import hashlib
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +20,6 @@ from fleet.sources.huggingface import not_built
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Model
-
-SHA256 = re.compile(r"[0-9a-f]{64}")
 
 Say = Callable[[str], None]
 
@@ -41,7 +38,7 @@ async def find(name: str, model: "Model", inventory_folder: Path, folders: Folde
         say: told what takes long, and the line that pins an unpinned model.
 
     Raises:
-        InventoryError: the source or the sha256 is not one.
+        InventoryError: the source is not one, or a sha256 is missing.
         PlanError: no such file, not a model, cut off, other bytes than the sha256 says.
         FleetError: it could not be fetched.
     """
@@ -76,8 +73,6 @@ class _Model:
         self.base = base
         self.folders = folders
         self._tell = say
-        if model.sha256 is not None and not SHA256.fullmatch(model.sha256):
-            raise InventoryError("its sha256 is not 64 lower-case hex digits", next="sha256sum FILE")
 
     def say(self, text: str) -> None:
         self._tell(f"model {self.name}: {text}")

