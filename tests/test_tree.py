@@ -16,6 +16,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 FOLDERS = ("fleet", "tests", "benchmarks", "tools")
 MODULES = sorted(path for folder in FOLDERS for path in (REPOSITORY / folder).rglob("*.py"))
 SHELL = sorted([*(REPOSITORY / "fleet").rglob("*.sh"), *(REPOSITORY / "scripts").rglob("*.sh")])
+SHELLS = [["dash"], ["bash", "--posix"], ["busybox", "sh"], ["zsh", "--emulate", "sh"]]
 PURE = (
     *("core", "builds", "models", "servers", "watch"),
     *("backends", "platforms", "trees", "sources", "supervisors"),
@@ -110,6 +111,15 @@ def test_shell_is_posix_and_clean(script: Path) -> None:
 def test_shell_uses_only_what_every_host_has(script: Path) -> None:
     lines = [line for line in script.read_text().splitlines() if not line.lstrip().startswith("#")]
     assert not [line for line in lines if GNU_ONLY.search(line)]
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: shell[0])
+def test_shell_is_read_by_every_kind_of_sh(shell: list[str]) -> None:
+    if not shutil.which(shell[0]):
+        pytest.skip(f"needs {shell[0]}")
+    for script in SHELL:
+        done = subprocess.run([*shell, "-n", str(script)], text=True, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
 
 
 def test_no_patching_in_tests() -> None:
