@@ -68,7 +68,7 @@ def login(error: BaseException, place: Place, *, is_met: bool) -> FleetError:
 def lost(error: BaseException | None = None) -> UnreachableError:
     """The connection ended while something was under way; its outcome is unknown."""
     reason = f": {safe_line(str(error), 200)}" if error and str(error) else ""
-    return UnreachableError(f"the connection was lost{reason}", kind="link-lost", next="fleet doctor")
+    return UnreachableError(f"the connection was lost{reason}", kind="link-lost", next="fleet status")
 
 
 def _known(error: BaseException, place: Place, via: str) -> FleetError | None:

@@ -78,7 +78,7 @@ class Frame:
             raise StepError(
                 f"it printed more than {self.cap} bytes",
                 kind="too-much-output",
-                next="fleet doctor",
+                next="fleet status",
             )
 
     def out(self) -> bytes:
@@ -89,7 +89,7 @@ class Frame:
             self._end(self._buffer.rfind(self.nonce + b" "))
         if len(self._buffer) > self.cap:
             raise StepError(
-                f"it printed more than {self.cap} bytes", kind="too-much-output", next="fleet doctor"
+                f"it printed more than {self.cap} bytes", kind="too-much-output", next="fleet status"
             )
         return bytes(self._buffer)
 

@@ -80,7 +80,7 @@ async def stream_lines(
             async with within(min(idle, deadline)):
                 said = safe_line(await _whole(answer, 1 << 16), 400)
             raise StepError(
-                f"{method} {path} answered {answer.status}: {said}", kind="http", next="fleet logs"
+                f"{method} {path} answered {answer.status}: {said}", kind="http", next="fleet status"
             )
         buffer = bytearray()
         chunks = answer.aiter_stream().__aiter__()

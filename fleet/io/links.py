@@ -46,7 +46,7 @@ class Link:
         self._random = random
         self._on_change = on_change
         self._transport: Transport | None = None
-        self._was_up = False
+        self.was_up = False
         self._keeper: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -92,7 +92,7 @@ class Link:
 
     async def _up(self) -> Transport:
         is_stale = self._clock.monotonic() - self.since > FRESH
-        if self.state == "down" and not self._was_up and (is_stale or self._keeper_is_done()):
+        if self.state == "down" and not self.was_up and (is_stale or self._keeper_is_done()):
             if self.error and self.error.kind in failures.FATAL:
                 raise self.error
             self.error = None
@@ -101,11 +101,7 @@ class Link:
         while True:
             if self._transport is not None and self.state == "up":
                 return self._transport
-            if (
-                self.state == "down"
-                and self.error
-                and (not self._was_up or self.error.kind in failures.FATAL)
-            ):
+            if self.state == "down" and self.error and (not self.was_up or self.error.kind in failures.FATAL):
                 raise self.error
             self._changed.clear()
             await self._changed.wait()
@@ -132,7 +128,7 @@ class Link:
                 pause = min(LONGEST, pause * 2)
                 continue
             pause = FIRST
-            self._transport, self._was_up = transport, True
+            self._transport, self.was_up = transport, True
             self._become("up")
             reason = await self._watch(transport, lost)
             self._transport = None

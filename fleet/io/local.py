@@ -19,8 +19,7 @@ class LocalTransport(Shell):
     """Programs of the user who runs fleet, each in a process group of its own."""
 
     def __init__(self, name: str, random: Random | None = None) -> None:
-        super().__init__(random or SystemRandom())
-        self.name = name
+        super().__init__(name, random or SystemRandom())
         self._home = os.path.expanduser("~")
         self._room = asyncio.Semaphore(PLACES)
 

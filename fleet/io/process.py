@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
-from fleet.core.errors import DeadlineError, StepError
+from fleet.core.errors import DeadlineError, FleetError, StepError
+from fleet.core.text import safe_line
 from fleet.io.framing import FEED, SHELL, Frame, Sieve, wrapped, wrapped_data, wrapped_line
 from fleet.io.ports import Answer, Chunks, Random, Stream
 
@@ -40,7 +41,8 @@ class Process(Protocol):
 class Shell(ABC):
     """The part of a Transport that runs programs."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, name: str, random: Random) -> None:
+        self.name = name
         self._random = random
 
     @abstractmethod
@@ -70,7 +72,7 @@ class Shell(ABC):
         frame = Frame(nonce, cap, on_line)
         async with self._started(SHELL, deadline) as process:
             status, err = await _converse(process, _sent(process, wrapped(script, nonce)), frame.take)
-        return _answer(frame, status, err)
+        return self._answer(frame, status, err)
 
     async def feed(self, line: str, chunks: Chunks, *, deadline: float) -> Answer:
         nonce = self._random.token(12)
@@ -78,7 +80,7 @@ class Shell(ABC):
         async with self._started(FEED, deadline) as process:
             sending = _sent(process, wrapped_line(line, nonce), chunks)
             status, err = await _converse(process, sending, frame.take)
-        return _answer(frame, status, err)
+        return self._answer(frame, status, err)
 
     async def drain(self, script: str, to: Callable[[bytes], None], *, deadline: float) -> int:
         nonce = self._random.token(12)
@@ -86,17 +88,27 @@ class Shell(ABC):
         async with self._started(SHELL, deadline) as process:
             status, err = await _converse(process, _sent(process, wrapped_data(script, nonce)), sieve.take)
         if not sieve.has_begun:
-            raise _no_shell(status, sieve.noise(), err)
+            raise _no_shell(status, sieve.noise(), err).at(self.name)
         return status
+
+    def _answer(self, frame: Frame, status: int, err: bytes) -> Answer:
+        out = frame.out()
+        if not frame.has_begun:
+            raise _no_shell(status, frame.noise(), err).at(self.name)
+        return Answer(status if frame.status is None else frame.status, out, err)
 
     @asynccontextmanager
     async def _started(self, command: str, deadline: float) -> AsyncIterator[Process]:
-        async with within(deadline), self.room():
-            process = await self.start(command)
-            try:
-                yield process
-            finally:
-                process.kill()
+        try:
+            async with within(deadline), self.room():
+                process = await self.start(command)
+                try:
+                    yield process
+                finally:
+                    process.kill()
+        except FleetError as error:
+            error.at(self.name)
+            raise
 
 
 @asynccontextmanager
@@ -108,7 +120,7 @@ async def within(deadline: float) -> AsyncIterator[None]:
     except TimeoutError as error:
         if not limit.expired():
             raise
-        raise DeadlineError(f"no end after {deadline:g} s", next="fleet doctor") from error
+        raise DeadlineError(f"no end after {deadline:g} s", next="fleet status") from error
 
 
 async def settled(opening: Awaitable[Any], undo: Callable[[Any], None]) -> Any:
@@ -178,16 +190,7 @@ async def _tail(process: Process) -> bytes:
     return bytes(kept[-ERRORS:])
 
 
-def _answer(frame: Frame, status: int, err: bytes) -> Answer:
-    out = frame.out()
-    if not frame.has_begun:
-        raise _no_shell(status, frame.noise(), err)
-    return Answer(status if frame.status is None else frame.status, out, err)
-
-
 def _no_shell(status: int, noise: str, err: bytes) -> StepError:
-    from fleet.core.text import safe_line
-
     said = noise or safe_line(err[:4096], 300) or "nothing"
     return StepError(
         f"its login shell did not run `sh` (exit status {status}) but said: {said}",

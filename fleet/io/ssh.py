@@ -81,8 +81,7 @@ class SshTransport(Shell):
     """Commands and streams over one connection."""
 
     def __init__(self, name: str, conn: asyncssh.SSHClientConnection, clock: Clock, random: Random) -> None:
-        super().__init__(random)
-        self.name = name
+        super().__init__(name, random)
         self._conn = conn
         self._clock = clock
         self._room = asyncio.Semaphore(CHANNELS)

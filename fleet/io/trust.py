@@ -1,7 +1,7 @@
 """Whether the key a host shows is the one we were told to expect."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import asyncssh
 from asyncssh.public_key import get_default_public_key_algs
@@ -30,7 +30,24 @@ class Judge:
     shown: asyncssh.SSHKey | None = None  # the key the host showed
     expected: tuple[str, ...] = ()  # fingerprints that would have been right
     source: str = ""  # who knew the host
-    _address: str = field(default="", init=False)
+
+    def expects(self, port: int, *also: str) -> tuple[str, tuple[asyncssh.SSHKey, ...], tuple[str, ...]]:
+        """Who decides about this host, the keys he knows, and their fingerprints.
+
+        Args:
+            also: further names of the host: the address it was met at.
+        """
+        if self.wanted:
+            return "host_key in the inventory", (), (self.wanted,)
+        pin = self.pins.get(self.name)
+        for known, source in ((self.given, GIVEN), (None, "fleet"), (self.own, "your known_hosts")):
+            if known:
+                keys = tuple(known.keys((*self.names, *also), port)[0])
+            else:
+                keys = (asyncssh.import_public_key(pin.key),) if pin and source == "fleet" else ()
+            if keys:
+                return source, keys, tuple(key.get_fingerprint() for key in keys)
+        return "", (), ()
 
     def algorithms(self, port: int) -> Sequence[str]:
         """Key types in the order to ask for: those we know of this host come first.
@@ -38,29 +55,20 @@ class Judge:
         Else a host with two keys would show the one we never met.
         """
         every = [name.decode() for name in get_default_public_key_algs()]
-        known = [alg.decode() for key in self._known(port) for alg in key.sig_algorithms]
-        pin = self.pins.get(self.name)
-        if not known and pin:
-            known = [alg.decode() for alg in asyncssh.import_public_key(pin.key).sig_algorithms]
+        known = [alg.decode() for key in self.expects(port)[1] for alg in key.sig_algorithms]
         first = [name for name in dict.fromkeys(known) if name in every]
         return first + [name for name in every if name not in first]
 
     def accepts(self, host: str, address: str, port: int, key: asyncssh.SSHKey) -> bool:
         self.shown = key
-        self._address = f"{address or host}:{port}"
-        shown = key.get_fingerprint()
-        if self.wanted:
-            return self._match("host_key in the inventory", (self.wanted,), shown)
-        told = self._look_up(self.given, GIVEN, key, port) if self.given else None
-        if told is not None:
-            return told
-        pin = self.pins.get(self.name)
-        if pin:
-            return self._match("fleet", (pin.fingerprint,), shown)
-        told = self._look_up(self.own, "your known_hosts", key, port)
-        if told:
-            self.pins.trust(self.name, key, self._address, source="known_hosts")
-        return bool(told)
+        self.source, _, self.expected = self.expects(port, address)
+        files = [known for known in (self.given, self.own) if known]
+        if any(key in known.keys((*self.names, address), port)[1] for known in files):
+            self.source, self.expected = "a known_hosts file that revokes that key", ()
+        is_right = key.get_fingerprint() in self.expected
+        if is_right and self.source == "your known_hosts":
+            self.pins.trust(self.name, key, f"{address or host}:{port}", source="known_hosts")
+        return is_right
 
     def refusal(self) -> UnreachableError | None:
         """Why the key was not accepted, once it was shown."""
@@ -86,26 +94,6 @@ class Judge:
     def _remedy(self, shown: str) -> str:
         if self.wanted:
             return f'hosts.{self.name}.host_key = "{shown}" in the inventory'
-        if self.given and self.source.startswith(GIVEN):
+        if self.given and self.source == GIVEN:
             return f"ssh-keygen -R {self.names[-1]} -f {self.given.paths[0]}"
         return f"fleet host trust {self.name}"
-
-    def _look_up(self, known: Known, source: str, key: asyncssh.SSHKey, port: int) -> bool | None:
-        """None where the files do not know the host."""
-        trusted, revoked = known.keys((*self.names, self._address.rpartition(":")[0]), port)
-        if key in revoked:
-            return self._match(f"{source} revokes that key and", (), key.get_fingerprint())
-        if not trusted:
-            return None
-        return self._match(source, tuple(k.get_fingerprint() for k in trusted), key.get_fingerprint())
-
-    def _match(self, source: str, expected: tuple[str, ...], shown: str) -> bool:
-        self.source, self.expected = source, expected
-        return shown in expected
-
-    def _known(self, port: int) -> list[asyncssh.SSHKey]:
-        if self.wanted:
-            return []
-        if self.given and (keys := self.given.keys(self.names, port)[0]):
-            return keys
-        return [] if self.pins.get(self.name) else self.own.keys(self.names, port)[0]

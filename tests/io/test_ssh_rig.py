@@ -3,11 +3,8 @@
 import asyncio
 import contextlib
 import hashlib
-import json
 import os
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -23,31 +20,19 @@ from fleet.io.links import links
 from fleet.io.pins import Pins
 from fleet.io.ssh import SshTransport
 from tests.io.near import Pieces, other_key
+from tests.rig.hosts import RigHost, Rigs, RunningRig
 
-RIG = (sys.executable, "-m", "tests.rig", "--rig", "b1")
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-
-Hosts = dict[str, dict[str, Any]]
-
-
-def rig(*words: str) -> str:
-    return subprocess.run([*RIG, *words], check=True, capture_output=True, text=True, timeout=60).stdout
+Hosts = RunningRig
 
 
 @pytest.fixture(scope="module")
-def hosts() -> Iterator[Hosts]:
-    words = ("up", "2", "--replace", "--foreground")
-    with subprocess.Popen([*RIG, *words], stdout=subprocess.PIPE) as process:
-        assert process.stdout
-        line = process.stdout.readline()
-        assert line, "the rig did not come up"
-        yield {host["name"]: host for host in json.loads(line)}
-        process.terminate()
+def hosts(rig: Rigs) -> Hosts:
+    return rig.up(2)
 
 
-def wish(host: dict[str, Any], **changed: object) -> Host:
-    values = {"address": host["address"], "user": host["user"], "identity": host["key"]}
-    return Host.model_validate(values | {"known_hosts": host["known_hosts"]} | changed)
+def wish(host: RigHost, **changed: object) -> Host:
+    values = {"address": host.address, "user": host.user, "identity": str(host.key)}
+    return Host.model_validate(values | {"known_hosts": str(host.known_hosts)} | changed)
 
 
 async def connect(host: Host, folder: Path, **options: Any) -> SshTransport:
@@ -65,7 +50,7 @@ async def h1(hosts: Hosts, tmp_path: Path) -> AsyncIterator[SshTransport]:
 async def test_a_key_of_another_type_reads_as_a_changed_key(hosts: Hosts, tmp_path: Path) -> None:
     public = other_key(tmp_path / "old", "ecdsa").with_suffix(".pub").read_text()
     known = tmp_path / "known"
-    known.write_text(f"{hosts['h1']['address']} {public}")
+    known.write_text(f"{hosts['h1'].address} {public}")
     with pytest.raises(UnreachableError) as error:
         await connect(wish(hosts["h1"], known_hosts=str(known)), tmp_path)
     assert error.value.kind == "host-key-changed"
@@ -80,25 +65,25 @@ async def test_a_refused_key_or_user_is_told_alike(hosts: Hosts, tmp_path: Path,
 
 
 async def test_a_jump_host_of_the_ssh_config_is_used(hosts: Hosts, tmp_path: Path) -> None:
-    far = f"Host far\n  HostName {hosts['h2']['address']}\n  ProxyJump near\n"
-    near = f"Host near\n  HostName {hosts['h1']['address']}\n"
+    far = f"Host far\n  HostName {hosts['h2'].address}\n  ProxyJump near\n"
+    near = f"Host near\n  HostName {hosts['h1'].address}\n"
     every = "Host *\n" + "".join(
         f"  {name} {value}\n"
         for name, value in (
-            ("User", hosts["h1"]["user"]),
-            ("IdentityFile", hosts["h1"]["key"]),
-            ("UserKnownHostsFile", hosts["h1"]["known_hosts"]),
+            ("User", hosts["h1"].user),
+            ("IdentityFile", hosts["h1"].key),
+            ("UserKnownHostsFile", hosts["h1"].known_hosts),
         )
     )
     config = tmp_path / "config"
     config.write_text(far + near + every)
     transport = await connect(Host(ssh="far"), tmp_path, ssh_config=config)
     came_from = (await transport.run("echo $SSH_CONNECTION", deadline=10)).out.decode().split()
-    assert (came_from[0], came_from[2]) == (hosts["h1"]["address"], hosts["h2"]["address"])
+    assert (came_from[0], came_from[2]) == (hosts["h1"].address, hosts["h2"].address)
     await transport.close()
     empty = tmp_path / "empty"
     empty.touch()
-    config.write_text((far + near + every).replace(hosts["h1"]["known_hosts"], str(empty)))
+    config.write_text((far + near + every).replace(str(hosts["h1"].known_hosts), str(empty)))
     with pytest.raises(UnreachableError, match="jump host near") as error:
         await connect(Host(ssh="far"), tmp_path, ssh_config=config)
     assert (error.value.kind, error.value.next) == ("host-key-unknown", "ssh near")
@@ -109,8 +94,8 @@ async def test_noise_of_a_login_shell_is_not_output(hosts: Hosts, tmp_path: Path
     noise = "echo 'Welcome to h2'; printf '\\033]0;title\\007'; read -r eaten; echo warning >&2\n"
     for name in (".bashrc", ".zshenv", ".profile"):
         home = f"~fleet/{name}"
-        rig("exec", "h2", "--", "sh", "-c", f"cat > {home} <<'END'\n{noise}END\nchown fleet {home}")
-    rig("exec", "h2", "--", "usermod", "-s", f"/bin/{shell}", "fleet")
+        hosts["h2"].exec("sh", "-c", f"cat > {home} <<'END'\n{noise}END\nchown fleet {home}")
+    hosts["h2"].exec("usermod", "-s", f"/bin/{shell}", "fleet")
     transport = await connect(wish(hosts["h2"]), tmp_path)
     try:
         answer = await transport.run("echo mine; exit 4", deadline=10)
@@ -119,8 +104,8 @@ async def test_noise_of_a_login_shell_is_not_output(hosts: Hosts, tmp_path: Path
         assert fed.out == b"data\ndata\ndata\n"
     finally:
         await transport.close()
-        rig("exec", "h2", "--", "sh", "-c", "rm ~fleet/.bashrc ~fleet/.zshenv ~fleet/.profile")
-        rig("exec", "h2", "--", "usermod", "-s", "/bin/bash", "fleet")
+        hosts["h2"].exec("sh", "-c", "rm ~fleet/.bashrc ~fleet/.zshenv ~fleet/.profile")
+        hosts["h2"].exec("usermod", "-s", "/bin/bash", "fleet")
 
 
 async def test_fourteen_programs_share_ten_sessions(h1: SshTransport) -> None:
@@ -186,8 +171,8 @@ async def test_twenty_megabytes_arrive_whole(h1: SshTransport) -> None:
 
 async def test_a_socket_on_the_host_is_reached(h1: SshTransport) -> None:
     server = (
-        "import socket; s = socket.socket(socket.AF_UNIX); s.bind('/tmp/b1.sock'); s.listen(); print(1, flush=True);"
-        " c = s.accept()[0]; c.sendall(c.recv(99).upper())"
+        "import socket; s = socket.socket(socket.AF_UNIX); s.bind('/tmp/b1.sock'); s.listen();"
+        " print(1, flush=True); c = s.accept()[0]; c.sendall(c.recv(99).upper())"
     )
     begun = asyncio.Event()
     script = f'rm -f /tmp/b1.sock; python3 -c "{server}"'
@@ -210,30 +195,30 @@ async def test_a_killed_session_is_never_a_success(hosts: Hosts, tmp_path: Path)
         transport.run("echo a; sleep 60", deadline=50, on_line=lambda _: begun.set())
     )
     await begun.wait()
-    rig("exec", "h1", "--", "pkill", "-KILL", "-f", "sshd: fleet")
+    hosts["h1"].exec("pkill", "-KILL", "-f", "sshd: fleet")
     with pytest.raises(UnreachableError) as error:
         await running
     assert error.value.kind == "link-lost"
     assert len(lost) == 1
 
 
-async def test_a_short_cut_is_survived_on_the_same_connection(h1: SshTransport) -> None:
-    await asyncio.to_thread(rig, "cut", "h1")
+async def test_a_short_cut_is_survived_on_the_same_connection(h1: SshTransport, hosts: Hosts) -> None:
+    await asyncio.to_thread(hosts["h1"].cut)
     waiting = asyncio.create_task(h1.run("echo back", deadline=60))
     await asyncio.sleep(2)
-    await asyncio.to_thread(rig, "heal", "h1")
+    await asyncio.to_thread(hosts["h1"].heal)
     assert (await waiting).out == b"back\n"
 
 
 async def test_a_dead_address_is_given_up(hosts: Hosts, tmp_path: Path) -> None:
-    await asyncio.to_thread(rig, "kill", "h2")
+    await asyncio.to_thread(hosts["h2"].kill)
     try:
         with pytest.raises(UnreachableError) as error:
             await connect(wish(hosts["h2"]), tmp_path, patience=1.5)
         assert error.value.kind == "unreachable" and "no answer" in error.value.what
-        assert error.value.next == f"ping {hosts['h2']['address']}"
+        assert error.value.next == f"ping {hosts['h2'].address}"
     finally:
-        await asyncio.to_thread(rig, "start", "h2")
+        await asyncio.to_thread(hosts["h2"].start)
 
 
 async def test_a_link_comes_back_after_a_reboot(hosts: Hosts, tmp_path: Path) -> None:
@@ -243,7 +228,7 @@ async def test_a_link_comes_back_after_a_reboot(hosts: Hosts, tmp_path: Path) ->
     first = await every.get("h2")
     boot = "cat /proc/sys/kernel/random/boot_id"
     before = (await first.run(boot, deadline=10)).out
-    await asyncio.to_thread(rig, "reboot", "h2")
+    await asyncio.to_thread(hosts["h2"].reboot)
     after = before
     async with asyncio.timeout(50):
         while after == before:
