@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import asyncssh
 
@@ -15,9 +15,6 @@ from fleet.io import inventory_file
 from fleet.io.inventory_edit import change
 from fleet.io.pins import Pins
 from fleet.io.ports import Clock, Folders
-
-if TYPE_CHECKING:
-    from fleet.io.trust import Judge
 
 
 class Asks(Protocol):
@@ -68,23 +65,10 @@ async def _host_key(name: str, host: Host, pins: Pins) -> HostKey:
     from fleet.io import dial, ssh  # what only SSH needs
 
     way = await asyncio.to_thread(dial.route, name, host, pins, None)
-    source, known = await asyncio.to_thread(_known, way.judge, way.place.port)
+    source, _, known = await asyncio.to_thread(way.judge.expects, way.place.port)
     key = await ssh.host_key(name, host, pins=pins)
     public = key.export_public_key("openssh").decode().strip()
-    return HostKey(key.get_algorithm(), key.get_fingerprint(), public, known, source)
-
-
-def _known(judge: "Judge", port: int) -> tuple[str | None, tuple[str, ...]]:
-    """Who is asked first about this host, and the fingerprints he expects; the order of Judge.accepts."""
-    if judge.wanted:
-        return "host_key in the inventory", (judge.wanted,)
-    if judge.given and (keys := judge.given.keys(judge.names, port)[0]):
-        return "known_hosts of the inventory", tuple(key.get_fingerprint() for key in keys)
-    if pin := judge.pins.get(judge.name):
-        return "fleet's pins", (pin.fingerprint,)
-    if keys := judge.own.keys(judge.names, port)[0]:
-        return "your known_hosts", tuple(key.get_fingerprint() for key in keys)
-    return None, ()
+    return HostKey(key.get_algorithm(), key.get_fingerprint(), public, known, source or None)
 
 
 def _pin(world: World, name: str, key: HostKey | None) -> None:

@@ -185,9 +185,8 @@ def test_adding_and_removing_a_host_leaves_no_trace(tmp_path: Path) -> None:
         ),
         (
             '[hosts.b]\naddress = "y"\n[defaults]\n# c\n[hosts.d]\naddress = "z" # d',
-            AddHost("a", {"address": "x"}),
-            '[hosts.b]\naddress = "y"\n[defaults]\n# c\n[hosts.d]\naddress = "z" # d\n'
-            + '\n[hosts.a]\naddress = "x"\n',
+            AddHost("a", {"address": "q"}),
+            '[hosts.b]\naddress = "y"\n[defaults]\n# c\n[hosts.d]\naddress = "z" # d\n\n[hosts.a]\naddress = "q"\n',
         ),
         (
             '# top\n[hosts.b]\naddress = "y"\n\n# about d\n[hosts.d]\naddress = "z"\n',
