@@ -184,9 +184,9 @@ def test_adding_and_removing_a_host_leaves_no_trace(tmp_path: Path) -> None:
             '[hosts]\nb.address = "y" # b\n\n[hosts.a]\naddress = "x"\n\n# next\n[defaults]\n',
         ),
         (
-            '[hosts.b]\naddress = "y"\n[defaults]\n# c\n[hosts.d]\naddress = "z" # d',
-            AddHost("a", {"address": "q"}),
-            '[hosts.b]\naddress = "y"\n[defaults]\n# c\n[hosts.d]\naddress = "z" # d\n\n[hosts.a]\naddress = "q"\n',
+            '[hosts.b]\nssh = "y"\n[defaults]\n# c\n[hosts.d]\nssh = "z" # d',
+            AddHost("a", {"ssh": "x"}),
+            '[hosts.b]\nssh = "y"\n[defaults]\n# c\n[hosts.d]\nssh = "z" # d\n\n[hosts.a]\nssh = "x"\n',
         ),
         (
             '# top\n[hosts.b]\naddress = "y"\n\n# about d\n[hosts.d]\naddress = "z"\n',
