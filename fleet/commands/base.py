@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fleet.core.errors import FleetError
 from fleet.core.flow import Flow
+from fleet.core.plan import Plan
 from fleet.core.shelf import Shelf
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ class Verb:
         flow: the conversation for one host.
         document: the --json document of all hosts together, without `schema`.
         lines: the same for people; plain text, without colour.
-        selects: "hosts" (default all at level 0), "server" (exactly one SERVER[@HOST]).
+        selects: "hosts" (default all at level 0), "server" (exactly one SERVER[@HOST]),
+            "none" (the flow runs once, for the inventory itself).
     """
 
     help: str
@@ -68,9 +70,10 @@ class Verb:
     document: Callable[[Request, Results], dict[str, Any]] | None = None
     lines: Callable[[Request, Results], Iterable[str]] | None = None
     options: tuple[Option, ...] = ()
-    selects: Literal["hosts", "server"] = "hosts"
+    selects: Literal["hosts", "server", "none"] = "hosts"
     schema: str | None = None  # fleet.plan/1
     watches: bool = False  # understands --watch: repeats until interrupted
+    failure: Callable[[Any], FleetError | None] | None = None  # a result that is also an error
 
 
 VERBS: Shelf[Verb] = Shelf("fleet.commands", "verb", Verb)
@@ -80,3 +83,27 @@ def split(results: Results) -> tuple[dict[str, Any], dict[str, FleetError]]:
     """What worked and what did not, by host."""
     errors = {host: value for host, value in results.items() if isinstance(value, FleetError)}
     return {host: value for host, value in results.items() if host not in errors}, errors
+
+
+def plan_document(request: Request, results: Results) -> dict[str, Any]:
+    """The `fleet.plan/1` document of verbs that plan: what would be, or was, done."""
+
+    def one(host: str, result: Plan | FleetError) -> dict[str, Any]:
+        if isinstance(result, FleetError):
+            return {"name": host, "steps": [], "notes": [], "error": result.document()}
+        steps = [step.document() for step in result.steps]
+        return {"name": host, "steps": steps, "notes": list(result.notes), "error": None}
+
+    return {"hosts": [one(host, result) for host, result in results.items()]}
+
+
+def done_lines(request: Request, results: Results) -> Iterable[str]:
+    """A line for each host that a verb changed, or left as it was."""
+    for host, plan in split(results)[0].items():
+        if request.dry_run and plan.steps:
+            yield f"{host}: {len(plan.steps)} steps planned, nothing done (--dry-run)"
+        elif plan.steps:
+            yield f"{host}: done, {len(plan.steps)} steps"
+        else:
+            yield f"{host}: nothing to do"
+            yield from (f"  - {note}" for note in plan.notes)

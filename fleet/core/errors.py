@@ -1,14 +1,14 @@
 """What can go wrong, as sentences for the person who must fix it.
 
-    FleetError            1  went wrong
-    ├── UsageError        2  the command line
-    ├── InventoryError    2  the file
-    ├── ProbeError        1  an answer we cannot read
-    ├── StepError         1  went wrong on the host
-    ├── UnreachableError  4  the network, the keys
-    ├── DeadlineError     5  took too long
-    ├── PlanError         6  refused: cannot be done here
-    └── DeclinedError     7  nobody said yes
+FleetError            1  went wrong
+├── UsageError        2  the command line
+├── InventoryError    2  the file
+├── ProbeError        1  an answer we cannot read
+├── StepError         1  went wrong on the host
+├── UnreachableError  4  the network, the keys
+├── DeadlineError     5  took too long
+├── PlanError         6  refused: cannot be done here
+└── DeclinedError     7  nobody said yes
 """
 
 PARTIAL = 3  # exit code: some hosts failed, or failed in different ways

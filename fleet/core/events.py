@@ -9,7 +9,19 @@ import dataclasses
 import json
 import re
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypedDict
+
+
+def word(kind: type) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
+
+
+class Stamp(TypedDict):
+    """What every event has: `Notice(**stamp, message=...)`."""
+
+    ts: float
+    run: str
+    host: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,14 +33,20 @@ class Event:
 
     @property
     def event(self) -> str:
-        return re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
+        """The kind as it stands in JSON: step_done."""
+        return word(type(self))
 
     def document(self) -> dict[str, Any]:
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        head = {"ts": fields.pop("ts"), "run": fields.pop("run"), "host": fields.pop("host"), "event": self.event}
+        head = {
+            "ts": fields.pop("ts"),
+            "run": fields.pop("run"),
+            "host": fields.pop("host"),
+            "event": self.event,
+        }
         return head | fields
 
-    def line(self) -> str:
+    def to_json(self) -> str:
         return json.dumps(self.document(), ensure_ascii=False)
 
 
@@ -214,23 +232,18 @@ class Measured(Event):
     tokens: int | None = None
 
 
-KINDS: dict[str, type[Event]] = {}
-
-
-def _register() -> None:
-    for kind in Event.__subclasses__():
-        KINDS[re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()] = kind
-
-
-_register()
+KINDS: dict[str, type[Event]] = {word(kind): kind for kind in Event.__subclasses__()}
 
 
 def parse(line: str) -> Event | None:
     """The event of a JSON line; None for a kind this version does not know."""
-    document = json.loads(line)
+    document: dict[str, Any] = json.loads(line)
     kind = KINDS.get(document.pop("event", ""))
     if kind is None:
         return None
     known = {f.name for f in dataclasses.fields(kind)}
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in document.items() if k in known}
+    values: dict[str, Any] = {}
+    for name, value in document.items():
+        if name in known:
+            values[name] = tuple(value) if isinstance(value, list) else value
     return kind(**values)

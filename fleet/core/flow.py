@@ -5,7 +5,7 @@ what it returns is its result for one host. Nothing here touches the world, so a
 flow is tested with `next` and `send`.
 """
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -192,9 +192,27 @@ class Ran:
 
 
 Need = (
-    Probe | FindTree | FindModel | Claim | Confirm | Carry | Look | LastMeasured | Tail | Say | Print
-    | Now | ReadLine | Complete | Forward | Execute
-    | Introduce | ReadHostKey | Ask | Pin | EditInventory
+    Probe
+    | FindTree
+    | FindModel
+    | Claim
+    | Confirm
+    | Carry
+    | Look
+    | LastMeasured
+    | Tail
+    | Say
+    | Print
+    | Now
+    | ReadLine
+    | Complete
+    | Forward
+    | Execute
+    | Introduce
+    | ReadHostKey
+    | Ask
+    | Pin
+    | EditInventory
 )
 Result = TypeVar("Result")
 Flow = Generator[Need, Any, Result]

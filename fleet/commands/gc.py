@@ -1,0 +1,73 @@
+"""What lies on hosts and is used by nothing; removed when asked."""
+
+from typing import TYPE_CHECKING
+
+from fleet.commands.base import Request, Verb, done_lines, plan_document
+from fleet.core.facts import Facts
+from fleet.core.flow import Flow, carry, confirm, probe
+from fleet.core.plan import Plan, Run, Step, size_text
+from fleet.platforms.base import program
+
+if TYPE_CHECKING:
+    from fleet.core.inventory import Inventory
+
+# Two steps, as everything that vanishes: aside by rename under the lock, then deleted.
+# The name is a plain one (ids are hex); nothing outside the root can be meant by it.
+REMOVE = """
+fence
+case $NAME in */* | .* | '' | *[!0-9a-f.part]*) echo "fleet: error: refusing the name $NAME"; exit 1 ;; esac
+d="$FLEET_ROOT/$KIND/$NAME"
+[ -L "$d" ] && { echo "fleet: error: $d is a link"; exit 1; }
+[ -e "$d" ] || exit 0
+t="$FLEET_ROOT/trash/$NAME.$$"
+mkdir -p "$FLEET_ROOT/trash" && mv "$d" "$t" && chmod -R u+w "$t" && rm -rf "$t"
+"""
+
+
+def gc(request: Request, inventory: "Inventory", host: str) -> Flow[Plan]:
+    """Builds, models and parts that no release of a server and no wish in the inventory needs."""
+    facts = yield from probe(host)
+    used = facts.used
+    wanted = {
+        model.sha256
+        for model in (inventory.models.get(one.model) for one in inventory.servers_on(host).values())
+        if model is not None and model.sha256
+    }
+    newest = facts.builds[-1].fingerprint if facts.builds and not used else None
+    steps = [
+        *(
+            _remove("builds", build.fingerprint, None)
+            for build in facts.builds
+            if build.fingerprint not in used and build.fingerprint != newest
+        ),
+        *(_remove("models", one.sha256, one.size) for one in facts.models if one.sha256 not in used | wanted),
+        *(_remove("parts", f"{part.sha256}.part", part.size) for part in _stale(facts, wanted)),
+    ]
+    plan = Plan(host, tuple(steps))
+    if (yield from confirm(plan)):
+        yield from carry(plan)
+    return plan
+
+
+def _stale(facts: Facts, wanted: set[str]) -> list:
+    return [part for part in facts.parts if part.sha256 not in wanted]
+
+
+def _remove(kind: str, name: str, size: int | None) -> Step:
+    held = f" ({size_text(size)})" if size else ""
+    return Step(
+        title=f"remove {kind}/{name[:16]}{held}",
+        action=Run(program(REMOVE, KIND=kind, NAME=name), deadline=120),
+        key=f"gc:{kind}/{name}",
+        phase="prepare",
+    )
+
+
+verb = Verb(
+    help="Remove builds, models and parts that nothing uses; --dry-run shows them.",
+    level=2,
+    flow=gc,
+    document=plan_document,
+    lines=done_lines,
+    schema="fleet.plan/1",
+)

@@ -1,0 +1,46 @@
+"""Bring models to hosts, verified, without starting anything."""
+
+from typing import TYPE_CHECKING
+
+from fleet.commands.base import Option, Request, Verb, done_lines, plan_document
+from fleet.core.errors import PlanError
+from fleet.core.flow import Flow, carry, confirm, probe
+from fleet.core.plan import Plan
+from fleet.servers.converge import merged, push_steps
+
+if TYPE_CHECKING:
+    from fleet.core.inventory import Inventory
+
+ROUNDS = 3
+
+
+def push(request: Request, inventory: "Inventory", host: str) -> Flow[Plan]:
+    """The named models, or all that the host's servers need, under their hashes on the host."""
+    names = tuple(request["model"] or ()) or tuple(
+        dict.fromkeys(server.model for server in inventory.servers_on(host).values())
+    )
+    done: Plan | None = None
+    for _ in range(ROUNDS):
+        facts = yield from probe(host)
+        steps = yield from push_steps(inventory, facts, names)
+        plan = Plan(host, tuple(steps), () if names else ("no server here needs a model",))
+        if not (yield from confirm(plan)):
+            return plan if done is None else merged(done, Plan(host, (), plan.notes))
+        yield from carry(plan)
+        done = merged(done, plan)
+    raise PlanError(f"still not there after {ROUNDS} rounds", host=host, next=f"fleet doctor {host}")
+
+
+verb = Verb(
+    help="Push models to hosts; goes on where it stopped, and verifies.",
+    level=1,
+    flow=push,
+    document=plan_document,
+    lines=done_lines,
+    schema="fleet.plan/1",
+    options=(
+        Option(
+            "--model", "a model of the inventory; all that the host's servers need without it", is_many=True
+        ),
+    ),
+)

@@ -1,0 +1,31 @@
+"""Restart servers: drain, stop, start, prove."""
+
+from typing import TYPE_CHECKING
+
+from fleet.commands.base import Request, Verb, done_lines, plan_document
+from fleet.core.flow import Flow, carry, confirm, probe
+from fleet.core.plan import Plan
+from fleet.servers import plan as servers
+
+if TYPE_CHECKING:
+    from fleet.core.inventory import Inventory
+
+
+def restart(request: Request, inventory: "Inventory", host: str) -> Flow[Plan]:
+    """Each server is drained, stopped, started and proven again, once."""
+    facts = yield from probe(host)
+    steps, notes = servers.restart_steps(host, facts, request.servers, reason=request.reason)
+    plan = Plan(host, steps, notes)
+    if (yield from confirm(plan)):
+        yield from carry(plan)
+    return plan
+
+
+verb = Verb(
+    help="Drain, stop and start servers again.",
+    level=1,
+    flow=restart,
+    document=plan_document,
+    lines=done_lines,
+    schema="fleet.plan/1",
+)

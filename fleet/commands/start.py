@@ -1,0 +1,31 @@
+"""Start servers that are deployed; clears a hold."""
+
+from typing import TYPE_CHECKING
+
+from fleet.commands.base import Request, Verb, done_lines, plan_document
+from fleet.core.flow import Flow, carry, confirm, probe
+from fleet.core.plan import Plan
+from fleet.servers import plan as servers
+
+if TYPE_CHECKING:
+    from fleet.core.inventory import Inventory
+
+
+def start(request: Request, inventory: "Inventory", host: str) -> Flow[Plan]:
+    """Servers that do not run are started; a hold on them is cleared."""
+    facts = yield from probe(host)
+    steps, notes = servers.start_steps(host, facts, request.servers, reason=request.reason)
+    plan = Plan(host, steps, notes)
+    if (yield from confirm(plan)):
+        yield from carry(plan)
+    return plan
+
+
+verb = Verb(
+    help="Start servers; clears what stop has held.",
+    level=1,
+    flow=start,
+    document=plan_document,
+    lines=done_lines,
+    schema="fleet.plan/1",
+)

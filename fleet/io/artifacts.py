@@ -1,0 +1,128 @@
+"""Files that the controller has or can get: sources, builds, models, the smoke-test model."""
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+
+from fleet.builds.plan import pack_script
+from fleet.core.errors import PlanError, StepError
+from fleet.core.events import Event, Notice
+from fleet.core.flow import Tree
+from fleet.core.plan import Artifact, Fetch
+from fleet.io import models, trees
+from fleet.io.ports import Transport
+from fleet.io.shelltext import placed
+from fleet.io.world import World
+
+
+class Artifacts:
+    """Resolves what plans name; everything is got once in a run, and once on the machine."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._tree: Tree | None = None
+        self._models: dict[str, Artifact] = {}
+        self._hashes: dict[Path, str] = {}
+
+    async def tree(self) -> Tree:
+        """Which llama.cpp the inventory means."""
+        async with self.world.fetching("tree"):
+            if self._tree is None:
+                self._tree = await trees.find(
+                    self.world.inventory.llama_cpp, self._base(), self.world.folders
+                )
+            return self._tree
+
+    async def model(self, name: str) -> Artifact:
+        """The file of a model in the inventory."""
+        async with self.world.fetching(f"model {name}"):
+            if name not in self._models:
+                wish = self.world.inventory.models[name]
+                self._models[name] = await models.find(
+                    name, wish, self._base(), self.world.folders, self._tell
+                )
+            return self._models[name]
+
+    async def path(self, artifact: Artifact, say: Callable[[Event], None], host: str) -> Path:
+        """The artifact as a local file.
+
+        Raises:
+            FleetError: it cannot be got; says why and what to do.
+        """
+        async with self.world.fetching(artifact.id):
+            match artifact.kind:
+                case "file":
+                    return self._packaged(artifact)
+                case "source":
+                    return await trees.make_archive(
+                        self.world.inventory.llama_cpp, await self.tree(), self._base(), self.world.folders
+                    )
+                case "build":
+                    path = self.world.cache.path(artifact)
+                    if path is None:
+                        raise StepError(
+                            f"the finished build {artifact.id} is not in the cache any more",
+                            host=host,
+                            next=f"fleet deploy {host}",
+                        )
+                    return path
+                case "model":
+                    for name, found in self._models.items():
+                        if found.id == artifact.id:
+                            wish = self.world.inventory.models[name]
+                            return await models.path(
+                                name, wish, found, self._base(), self.world.folders, self._tell
+                            )
+        raise PlanError(f"no {artifact.kind} called {artifact.name}", host=host)
+
+    async def sha256(self, artifact: Artifact, path: Path) -> str:
+        """The hash of the file itself (the id of a model is that already)."""
+        if artifact.kind == "model":
+            return artifact.id
+        if path not in self._hashes:
+            self._hashes[path] = await asyncio.to_thread(_digest, path)
+        return self._hashes[path]
+
+    async def keep(
+        self, transport: Transport, fetch: Fetch, root: str, report: Callable[[float, float | None], None]
+    ) -> int:
+        """A finished build from a host into the cache. Returns its bytes."""
+        if (path := self.world.cache.path(fetch.artifact)) is not None:
+            return path.stat().st_size
+        partial = self.world.cache.partial(fetch.artifact)
+        done = 0
+        with open(partial, "wb") as file:
+
+            def write(data: bytes) -> None:
+                nonlocal done
+                file.write(data)
+                done += len(data)
+                report(done, None)
+
+            status = await transport.drain(placed(pack_script(fetch.artifact.id), root), write, deadline=1800)
+        if status:
+            with contextlib.suppress(FileNotFoundError):
+                partial.unlink()
+            raise StepError(
+                f"packing the finished build failed with exit {status}", next="the same command again"
+            )
+        await self.world.cache.adopt(fetch.artifact, partial)
+        return done
+
+    def _packaged(self, artifact: Artifact) -> Path:
+        with resources.as_file(resources.files("fleet.builds").joinpath(artifact.name)) as path:
+            return path
+
+    def _base(self) -> Path:
+        return Path(self.world.inventory.path).resolve().parent
+
+    def _tell(self, message: str) -> None:
+        self.world.say(Notice(ts=self.world.clock.now(), run=self.world.run, host=None, message=message))
+
+
+def _digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,324 @@
+"""Carries plans out: each step on its host, over lost links, under the host's lock."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
+
+from fleet.builds.explain import explain as explain_build
+from fleet.core.errors import FleetError, PlanError, StepError, UnreachableError
+from fleet.core.events import Event, Notice, Output, StepDone, StepFailed, StepProgress, StepStarted
+from fleet.core.flow import Carried
+from fleet.core.plan import Built, Drained, Fetch, Plan, Put, Ready, Run, Step, Wait, Write
+from fleet.core.shell import quote
+from fleet.core.text import safe_line, safe_text
+from fleet.io import ready
+from fleet.io.artifacts import Artifacts
+from fleet.io.jobs import run_job
+from fleet.io.locks import hold
+from fleet.io.ports import Transport
+from fleet.io.push import push
+from fleet.io.shelltext import complaint, placed
+from fleet.io.world import World, is_lost
+from fleet.platforms.base import program
+
+Value = TypeVar("Value")
+ATTEMPTS = 40  # links that may be lost within one step
+LINES_SHOWN = 400  # of a step's output, per step; the rest stays in the job's log on the host
+
+
+class BuilderLost(Exception):
+    """The twin that should have built gave up; says why."""
+
+
+class Carrier:
+    """One for a run; knows who builds what."""
+
+    def __init__(self, world: World, artifacts: Artifacts, places: asyncio.Semaphore) -> None:
+        self.world = world
+        self.artifacts = artifacts
+        self.places = places
+        self._builders: dict[str, tuple[str, asyncio.Future[None]]] = {}
+
+    def builder(self, fingerprint: str) -> str | None:
+        """The host that makes this build in this run, unless it failed."""
+        host, done = self._builders.get(fingerprint, (None, None))
+        return None if done is None or (done.done() and done.exception()) else host
+
+    def appoint(self, fingerprint: str, host: str) -> None:
+        self._builders[fingerprint] = (host, asyncio.get_running_loop().create_future())
+
+    def abandon(self, host: str) -> None:
+        """The host's flow ended: whoever waits for a build of it must look elsewhere."""
+        for builder, done in self._builders.values():
+            if builder == host and not done.done():
+                done.set_exception(BuilderLost(f"{host} did not finish the build"))
+                done.exception()  # looked at, so that nobody is told about it twice
+
+    async def carry(self, plan: Plan, dry_run: bool = False) -> Carried:
+        """Every step in order.
+
+        Raises:
+            FleetError: a step failed; the steps after it were not begun.
+        """
+        assert not dry_run, "a dry run never carries"
+        work = _Work(self, plan)
+        try:
+            async with self._place(plan), work.lock(plan):
+                for number, step in enumerate(plan.steps):
+                    await work.step(number, step)
+        except BuilderLost as lost:
+            self.world.say(Notice(**self.world.stamp(plan.host), message=f"{lost}; looking for another way"))
+            return Carried(again=str(lost))
+        return Carried()
+
+    @contextlib.asynccontextmanager
+    async def _place(self, plan: Plan) -> AsyncIterator[None]:
+        """One of the places for hosts that change; a twin that waits takes none."""
+        first = plan.steps[0].action if plan.steps else None
+        if isinstance(first, Wait) and isinstance(first.until, Built):
+            await self._built(first.until)
+        async with self.places:
+            yield
+
+    async def _built(self, until: Built) -> None:
+        known = self._builders.get(until.fingerprint)
+        if known is not None:
+            await asyncio.shield(known[1])
+
+    def finished(self, fingerprint: str) -> None:
+        """The build is in the controller's cache."""
+        known = self._builders.get(fingerprint)
+        if known is not None and not known[1].done():
+            known[1].set_result(None)
+
+    async def built(self, until: Built) -> None:
+        await self._built(until)
+
+
+
+class _Work:
+    """One plan under way."""
+
+    def __init__(self, carrier: Carrier, plan: Plan) -> None:
+        self.carrier = carrier
+        self.world = carrier.world
+        self.plan = plan
+        self.host = plan.host
+        self.root = self.world.root(plan.host)
+        self.generation = ""
+        self.shown = 0
+
+    @contextlib.asynccontextmanager
+    async def lock(self, plan: Plan) -> AsyncIterator[None]:
+        if not any(not isinstance(step.action, Run) or step.action.needs_lock for step in plan.steps):
+            yield
+            return
+
+        def tell(message: str) -> None:
+            self.world.say(Notice(**self.world.stamp(self.host), message=message))
+
+        async with hold(
+            self.host, self.reach, self.root, self.world.owner, self.world.clock, tell
+        ) as generation:
+            self.generation = generation
+            yield
+
+    async def reach(self) -> Transport:
+        return await self.world.returning(self.host)
+
+    async def step(self, number: int, step: Step) -> None:
+        """One step with its events."""
+        total = len(self.plan.steps)
+        started = self.world.clock.monotonic()
+        self.shown = 0
+        self.say(StepStarted(**self.world.stamp(self.host), step=step.title, phase=step.phase, done=number, total=total))
+        try:
+            moved = await self._act(step)
+        except FleetError as error:
+            error.step = error.step or step.title
+            document = error.document()
+            self.say(
+                StepFailed(
+                    **self.world.stamp(self.host),
+                    step=step.title,
+                    phase=step.phase,
+                    done=number,
+                    total=total,
+                    kind=error.kind,
+                    message=str(document["message"]),
+                    next=error.next,
+                )
+            )
+            raise
+        self.say(
+            StepDone(
+                **self.world.stamp(self.host),
+                step=step.title,
+                phase=step.phase,
+                key=step.key,
+                done=number + 1,
+                total=total,
+                seconds=self.world.clock.monotonic() - started,
+                bytes=moved,
+            )
+        )
+
+    async def _act(self, step: Step) -> int | None:
+        match step.action:
+            case Run(job=None) as run:
+                await self._lasting(lambda transport: self._run(transport, run))
+            case Run() as run:
+                await self._job(step, run)
+            case Put() as put:
+                return await self._put(step, put)
+            case Write() as write:
+                await self._lasting(lambda transport: self._run(transport, Run(_writing(write), deadline=60)))
+            case Fetch() as fetch:
+                return await self._fetch(step, fetch)
+            case Wait(until=Built() as until):
+                await self.carrier.built(until)
+            case Wait(until=Ready() as until):
+                await ready.wait_ready(self.world, self.host, until, self.generation, self._progress(step))
+            case Wait(until=Drained() as until):
+                await ready.wait_drained(self.world, self.host, until)
+        return None
+
+    async def _run(self, transport: Transport, run: Run) -> None:
+        def show(line: bytes) -> None:
+            self._output(safe_line(line))
+
+        answer = await transport.run(placed(run.script, self.root, self.generation), deadline=run.deadline)
+        text = safe_text(answer.out) + "\n" + safe_text(answer.err)
+        for line in safe_text(answer.out).splitlines()[-20:]:
+            show(line.encode())
+        if answer.status == 75:
+            raise StepError("another controller took this host's lock over", kind="lock-lost")
+        if answer.status:
+            what, following = complaint(text)
+            last = next((line for line in reversed(text.splitlines()) if line.strip()), "")
+            # A program ends with 6 where it refused before it changed anything.
+            kind = PlanError if answer.status == 6 else StepError
+            raise kind(
+                what or f"exit {answer.status}: {safe_line(last, 300)}",
+                next=following or f"fleet doctor {self.host}",
+            )
+
+    async def _job(self, step: Step, run: Run) -> None:
+        report = self._progress(step, unit="files")
+        ended = await run_job(
+            self.reach,
+            run,
+            self.root,
+            self.generation,
+            clock=self.world.clock,
+            random=self.world.random,
+            on_line=self._output,
+            on_progress=report,
+        )
+        if ended.exit_code == 75:
+            raise StepError("another controller took this host's lock over", kind="lock-lost")
+        if ended.exit_code:
+            what, following = explain_build(ended.tail, ended.exit_code, self.world.facts.get(self.host))
+            raise StepError(what, next=following)
+
+    async def _put(self, step: Step, put: Put) -> int:
+        path = await self.carrier.artifacts.path(put.artifact, self.say, self.host)
+        size = path.stat().st_size
+        sent = 0
+
+        def moved(count: int) -> None:
+            nonlocal sent
+            sent += count
+
+        async def send(transport: Transport) -> None:
+            await push(
+                transport,
+                path,
+                await self.carrier.artifacts.sha256(put.artifact, path),
+                size,
+                put.to,
+                root=self.root,
+                generation=self.generation,
+                say=self._progress(step, unit="bytes"),
+                clock=self.world.clock,
+                manifests=self.world.folders.cache / "manifests",
+                moved=moved,
+            )
+
+        await self._lasting(send)
+        return sent
+
+    async def _fetch(self, step: Step, fetch: Fetch) -> int:
+        report = self._progress(step, unit="bytes")
+        size = 0
+
+        async def take(transport: Transport) -> None:
+            nonlocal size
+            size = await self.carrier.artifacts.keep(transport, fetch, self.root, report)
+
+        await self._lasting(take)
+        self.carrier.finished(fetch.artifact.id)
+        return size
+
+    async def _lasting(self, act: Callable[[Transport], Awaitable[Value]]) -> Value:
+        """The act, again on a new link when the old one broke; every program is written to be repeated."""
+        for _ in range(ATTEMPTS):
+            transport = await self.reach()
+            try:
+                return await act(transport)
+            except UnreachableError as error:
+                if not is_lost(error):
+                    raise
+                self.say(Notice(**self.world.stamp(self.host), message="the link broke; going on when it is back"))
+                await self.world.clock.sleep(1)
+        raise UnreachableError(
+            f"the link broke {ATTEMPTS} times in one step", host=self.host, next=f"fleet doctor {self.host}"
+        )
+
+    def _progress(self, step: Step, unit: str = "bytes") -> Callable[..., None]:
+        def report(
+            done: float, total: float | None, rate: float | None = None, left: float | None = None
+        ) -> None:
+            self.say(
+                StepProgress(
+                    **self.world.stamp(self.host),
+                    step=step.title,
+                    phase=step.phase,
+                    done=done,
+                    total=total,
+                    unit=unit,
+                    rate=rate,
+                    left=left,
+                )
+            )
+
+        return report
+
+    def _output(self, line: str) -> None:
+        self.shown += 1
+        if line and self.shown <= LINES_SHOWN:
+            self.say(Output(**self.world.stamp(self.host), step="", line=line))
+
+    def say(self, event: Event) -> None:
+        self.world.say(event)
+
+
+def _writing(write: Write) -> str:
+    """A program that puts small files in place, each by rename."""
+    lines = ["fence\n"]
+    for file in write.files:
+        target = quote(file.path) if file.path.startswith(("/", "~")) else f'"$FLEET_ROOT"/{quote(file.path)}'
+        if file.path.startswith("~/"):
+            target = f'"$HOME"/{quote(file.path[2:])}'
+        lines.append(
+            f"f={target}\n"
+            'mkdir -p "${f%/*}" || exit 1\n'
+            f'printf \'%s\' {quote(file.text)} > "$f.tmp" && chmod {file.mode:o} "$f.tmp" && mv -f "$f.tmp" "$f" || {{\n'
+            '    rm -f "$f.tmp"\n'
+            '    echo "fleet: error: cannot write $f"\n'
+            '    echo "fleet: next: free space on that disk or check its owner: ls -ld ${f%/*}"\n'
+            "    exit 1\n"
+            "}\n"
+        )
+    return program("".join(lines))

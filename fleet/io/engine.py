@@ -1,0 +1,241 @@
+"""Drives flows, one for each host, side by side, and answers what they ask."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from fleet.commands.base import Request, Verb
+from fleet.core.errors import DeadlineError, FleetError, PlanError
+from fleet.core.events import HostDone, HostFailed, Planned
+from fleet.core.flow import (
+    Carried,
+    Carry,
+    Claim,
+    Claimed,
+    Complete,
+    Confirm,
+    Execute,
+    FindModel,
+    FindTree,
+    Forward,
+    LastMeasured,
+    Look,
+    Need,
+    Now,
+    Print,
+    Probe,
+    Ran,
+    ReadLine,
+    Say,
+    Tail,
+)
+from fleet.core.plan import Artifact, Plan
+from fleet.core.text import safe_text
+from fleet.io import onboard, talk
+from fleet.io.artifacts import Artifacts
+from fleet.io.carry import Carrier
+from fleet.io.crash import bug
+from fleet.io.door import Question
+from fleet.io.gather import Gather
+from fleet.io.looks import look
+from fleet.io.shelltext import placed
+from fleet.io.world import World
+from fleet.platforms.base import program
+
+
+class Engine:
+    """One run of one verb.
+
+    Args:
+        world: what it may touch.
+        name: the verb as it is typed.
+        jobs: hosts that are changed at the same time.
+        timeout: seconds for each host, None for no limit beyond those of the steps.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        name: str,
+        verb: Verb,
+        request: Request,
+        jobs: int = 32,
+        timeout: float | None = None,
+    ) -> None:
+        self.world = world
+        self.name = name
+        self.verb = verb
+        self.request = request
+        self.timeout = timeout
+        self.artifacts = Artifacts(world)
+        self.carrier = Carrier(world, self.artifacts, asyncio.Semaphore(jobs))
+        hosts = request.hosts or ("",)
+        self.hosts = hosts
+        self.claims: Gather[Claim, Claimed] = Gather(hosts, self._settle_claims)
+        self.confirms: Gather[Plan, bool] = Gather(hosts, self._settle_plans)
+        self._covered: dict[str, set[str]] = {}
+        self._claimed: set[str] = set()
+        self._confirmed: set[str] = set()
+        self._changed: set[str] = set()
+
+    async def run(self) -> dict[str, Any]:
+        """Results by host: what the flow returned, or the FleetError that ended it."""
+        async with asyncio.TaskGroup() as group:
+            tasks = {host: group.create_task(self._guard(host)) for host in self.hosts}
+        return {host: task.result() for host, task in tasks.items()}
+
+    async def _guard(self, host: str) -> Any:
+        """A flow's end, whatever it is: one bad host never silences the others."""
+        try:
+            async with asyncio.timeout(self.timeout):
+                result = await self._drive(host)
+        except FleetError as error:
+            return self._failed(host, error.at(host) if host else error)
+        except TimeoutError:
+            return self._failed(
+                host,
+                DeadlineError(f"not done after {self.timeout:.0f} s", host=host, next="a larger --timeout"),
+            )
+        except Exception as error:  # noqa: BLE001 the one guard: a mistake of ours stays with its host
+            return self._failed(host, bug(error, host or None, self.world.folders.state))
+        finally:
+            self.claims.leave(host)
+            self.confirms.leave(host)
+            self.carrier.abandon(host)
+        if host:
+            self.world.say(
+                HostDone(
+                    **self.world.stamp(host), changed=host in self._changed
+                )
+            )
+        return result
+
+    def _failed(self, host: str, error: FleetError) -> FleetError:
+        document = error.document()
+        self.world.say(
+            HostFailed(
+                **self.world.stamp(host or None),
+                kind=error.kind,
+                message=str(document["message"]),
+                next=error.next,
+            )
+        )
+        return error
+
+    async def _drive(self, host: str) -> Any:
+        flow = self.verb.flow(self.request, self.world.inventory, host)
+        answer: Any = None
+        problem: FleetError | None = None
+        try:
+            while True:
+                try:
+                    need = flow.throw(problem) if problem else flow.send(answer)
+                except StopIteration as stop:
+                    return stop.value
+                answer, problem = None, None
+                try:
+                    answer = await self._answer(host, need)
+                except FleetError as error:
+                    problem = error.at(host) if host else error
+        finally:
+            flow.close()
+
+    async def _answer(self, host: str, need: Need) -> Any:
+        world = self.world
+        match need:
+            case Probe(name):
+                return await world.probe(name)
+            case FindTree():
+                return await self.artifacts.tree()
+            case FindModel(name):
+                return await self.artifacts.model(name)
+            case Claim():
+                return await self._claim(host, need)
+            case Confirm(plan):
+                return await self._confirm(host, plan)
+            case Carry(plan):
+                self._changed.add(host)
+                return await self._carry(plan)
+            case Look(name, facts, seconds):
+                return await look(world, name, facts, seconds)
+            case LastMeasured(name):
+                return world.journal.measured(name), world.journal.last_seen(name), world.clock.now()
+            case Execute(name, script, deadline):
+                transport = await world.transport(name)
+                ran = await transport.run(placed(program(script), world.root(name)), deadline=deadline)
+                return Ran(ran.status, safe_text(ran.out), safe_text(ran.err))
+            case Say(event):
+                return world.say(event)
+            case Print(text, end):
+                return world.door.print(text, end)
+            case Now():
+                return world.clock.now(), world.run
+            case ReadLine(prompt):
+                return await world.door.read_line(prompt)
+            case Tail():
+                return await talk.tail(world, need)
+            case Complete():
+                return await talk.complete(world, need)
+            case Forward():
+                return await talk.forward(world, need)
+            case _:
+                return await onboard.answer(need, world)
+
+    async def _carry(self, plan: Plan) -> Carried:
+        return await self.carrier.carry(plan, self.request.dry_run)
+
+    async def _claim(self, host: str, claim: Claim) -> Claimed:
+        if host in self._claimed:
+            return await self._settle_one(claim)
+        self._claimed.add(host)
+        return await self.claims.ask(host, claim)
+
+    async def _settle_claims(self, claims: Mapping[str, Claim]) -> Mapping[str, Claimed]:
+        heaviest_first = sorted(claims.values(), key=lambda claim: (-claim.weight, claim.host))
+        return {claim.host: await self._settle_one(claim) for claim in heaviest_first}
+
+    async def _settle_one(self, claim: Claim) -> Claimed:
+        wanted = Artifact("build", claim.fingerprint, claim.fingerprint, None)
+        cached = None if claim.rebuild else await asyncio.to_thread(self.world.cache.path, wanted)
+        if cached is not None:
+            return Claimed("cache", size=cached.stat().st_size)
+        builder = self.carrier.builder(claim.fingerprint)
+        if builder is not None and builder != claim.host:
+            return Claimed("twin", builder=builder)
+        self.carrier.appoint(claim.fingerprint, claim.host)
+        return Claimed("us")
+
+    async def _confirm(self, host: str, plan: Plan) -> bool:
+        self.claims.leave(host)
+        self.world.say(
+            Planned(
+                **self.world.stamp(host or None),
+                steps=tuple(step.title for step in plan.steps),
+                notes=plan.notes,
+                phases=tuple(step.phase for step in plan.steps),
+            )
+        )
+        keys = {step.key for step in plan.steps}
+        if host in self._confirmed:
+            if keys <= self._covered.get(host, set()):
+                return bool(plan.steps)
+            agreed = await self._ask_people((plan,), is_repeat=True)
+        else:
+            self._confirmed.add(host)
+            agreed = await self.confirms.ask(host, plan)
+        if agreed:
+            self._covered.setdefault(host, set()).update(keys)
+        return agreed
+
+    async def _settle_plans(self, plans: Mapping[str, Plan]) -> Mapping[str, bool]:
+        ordered = tuple(plans[host] for host in self.hosts if host in plans and plans[host].steps)
+        agreed = await self._ask_people(ordered) if ordered else False
+        return {host: agreed and bool(plan.steps) for host, plan in plans.items()}
+
+    async def _ask_people(self, plans: tuple[Plan, ...], is_repeat: bool = False) -> bool:
+        if self.request.dry_run:
+            return False
+        if self.verb.level == 0:
+            raise PlanError(f"{self.name} only looks; it cannot change a host")
+        level = self.verb.level if len(plans) < 2 else max(2, self.verb.level)
+        return await self.world.door.confirm(Question(self.name, level, plans, is_repeat))

@@ -1,0 +1,113 @@
+"""Long steps: started on the host so that they survive the link, followed from here."""
+
+import re
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from fleet.core.errors import DeadlineError, StepError, UnreachableError
+from fleet.core.plan import Run
+from fleet.core.text import safe_line, safe_text
+from fleet.io.ports import Clock, Random, Transport
+from fleet.io.shelltext import complaint, packaged, placed
+
+KEPT = 60  # last lines of a log, for the explanation of a failure
+NINJA = re.compile(r"^\[\s*(\d+)/(\d+)\]")  # `[12/212] Building …`
+MAKE = re.compile(r"^\[\s*(\d+)%\]")  # `[ 12%] Building …`
+
+Reach = Callable[[], Awaitable[Transport]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    exit_code: int
+    tail: tuple[str, ...]
+
+
+async def run_job(
+    reach: Reach,
+    run: Run,
+    root: str,
+    generation: str,
+    *,
+    clock: Clock,
+    random: Random,
+    on_line: Callable[[str], None],
+    on_progress: Callable[[float, float], None],
+) -> Ended:
+    """Start or join the job, follow its log over lost links, until it ends.
+
+    Raises:
+        StepError: it vanished without an exit code (killed, or the host rebooted).
+        DeadlineError: it ran longer than its deadline; it is left running.
+        UnreachableError: the host did not come back.
+    """
+    assert run.job is not None
+    started = clock.monotonic()
+    script = placed(packaged("job", JOB=run.job, SCRIPT=run.script), root, generation)
+    answer = await (await reach()).run(script, deadline=60)
+    if answer.status:
+        what, following = complaint(safe_text(answer.out + answer.err))
+        raise StepError(
+            what or f"cannot start the job: {safe_line(answer.err) or f'exit {answer.status}'}",
+            next=following,
+            kind="lock-lost" if answer.status == 75 else None,
+        )
+    follower = _Follower(random.token(8), on_line, on_progress)
+    while True:
+        left = run.deadline - (clock.monotonic() - started)
+        if left <= 0:
+            raise DeadlineError(
+                f"still running after {run.deadline:.0f} s; it goes on", next="the same command joins it"
+            )
+        try:
+            transport = await reach()
+            await transport.run(
+                placed(packaged("follow", JOB=run.job, FROM=follower.at, NONCE=follower.nonce), root),
+                deadline=left,
+                on_line=follower.line,
+            )
+        except UnreachableError as error:
+            if error.kind != "link-lost":
+                raise
+        if follower.ended is not None:
+            return Ended(follower.ended, tuple(follower.tail))
+        if follower.is_gone:
+            raise StepError(
+                "the job ended without an exit code: it was killed, or the host rebooted",
+                next="the same command starts it again",
+            )
+
+
+class _Follower:
+    def __init__(
+        self, nonce: str, on_line: Callable[[str], None], on_progress: Callable[[float, float], None]
+    ) -> None:
+        self.nonce = nonce
+        self.at = 0  # bytes of the log that were seen
+        self.ended: int | None = None
+        self.is_gone = False
+        self.tail: deque[str] = deque(maxlen=KEPT)
+        self._on_line = on_line
+        self._on_progress = on_progress
+
+    def line(self, raw: bytes) -> None:
+        """One line without its newline; our own marks are not part of the log."""
+        mark = self.nonce.encode()
+        if mark in raw:
+            before, _, word = raw.partition(mark)
+            self.at += len(before)
+            words = word.split()
+            if words[:1] == [b"rc"] and len(words) == 2 and words[1].isdigit():
+                self.ended = int(words[1])
+            elif words[:1] == [b"gone"]:
+                self.is_gone = True
+            return
+        self.at += len(raw) + 1
+        text = safe_line(raw)
+        if found := NINJA.match(text):
+            self._on_progress(float(found[1]), float(found[2]))
+        elif found := MAKE.match(text):
+            self._on_progress(float(found[1]), 100.0)
+        self.tail.append(text)
+        self._on_line(text)

@@ -1,0 +1,168 @@
+"""What happened, kept: events, samples, measured speeds, last known boots. SQLite in the state folder."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fleet.core.errors import FleetError
+from fleet.core.events import Event, Measured, Sampled, ServerSampled
+
+SCHEMA = 1
+EVENTS_KEPT = 200_000  # rows; the oldest go first
+SAMPLES_KEPT = 7 * 24 * 3600  # seconds
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS events (
+    id INTEGER PRIMARY KEY, ts REAL NOT NULL, run TEXT NOT NULL, host TEXT, event TEXT NOT NULL, body TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS events_by_run ON events (run);
+CREATE TABLE IF NOT EXISTS samples (
+    ts REAL NOT NULL, host TEXT NOT NULL, server TEXT NOT NULL, memory_used INTEGER, generation_tps REAL, prompt_tps REAL
+);
+CREATE INDEX IF NOT EXISTS samples_by_time ON samples (ts);
+CREATE TABLE IF NOT EXISTS measured (
+    host TEXT NOT NULL, server TEXT NOT NULL, ts REAL NOT NULL, generation_tps REAL NOT NULL,
+    prompt_tps REAL, ttft REAL, tokens INTEGER, PRIMARY KEY (host, server)
+);
+CREATE TABLE IF NOT EXISTS hosts (name TEXT PRIMARY KEY, boot TEXT, seen REAL NOT NULL);
+"""
+
+
+class Journal:
+    """The record of all runs on this controller.
+
+    Args:
+        path: the database; made with mode 0600.
+
+    Raises:
+        FleetError: it cannot be opened or written, or a newer fleet made it.
+            Nothing is changed on any host then: what is not recorded is not done.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with self._translated():
+            path.touch(mode=0o600, exist_ok=True)
+            self._db = sqlite3.connect(path, timeout=10, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            (version,) = self._db.execute("PRAGMA user_version").fetchone()
+            if version > SCHEMA:
+                raise FleetError(
+                    f"{path} was written by a newer fleet (schema {version})", next="update fleet"
+                )
+            self._db.executescript(TABLES)
+            self._db.execute(f"PRAGMA user_version = {SCHEMA}")
+
+    def write(self, event: Event) -> None:
+        """Keep an event; samples go to their own tables."""
+        with self._translated():
+            if event.is_kept:
+                self._db.execute(
+                    "INSERT INTO events (ts, run, host, event, body) VALUES (?, ?, ?, ?, ?)",
+                    (event.ts, event.run, event.host, event.event, event.to_json()),
+                )
+            match event:
+                case Measured(host=str(host)):
+                    self._db.execute(
+                        "INSERT OR REPLACE INTO measured VALUES (?, ?, ?, ?, ?, ?, ?)",
+                        (
+                            host,
+                            event.server,
+                            event.ts,
+                            event.generation_tps,
+                            event.prompt_tps,
+                            event.ttft,
+                            event.tokens,
+                        ),
+                    )
+                case Sampled(host=str(host)):
+                    self._sample(event.ts, host, "", event.memory_used, None, None)
+                case ServerSampled(host=str(host)) if event.generation_tps is not None:
+                    self._sample(event.ts, host, event.server, None, event.generation_tps, event.prompt_tps)
+                case _:
+                    pass
+
+    def write_all(self, events: list[Event]) -> None:
+        """Many at once, in one transaction: what a collector gathers in a second."""
+        with self._translated():
+            self._db.execute("BEGIN")
+            try:
+                for event in events:
+                    self.write(event)
+            finally:
+                self._db.execute("COMMIT")
+
+    def measured(self, host: str) -> dict[str, tuple[float, float]]:
+        """Server -> (tokens/s of the last measured traffic, Unix time)."""
+        with self._translated():
+            rows = self._db.execute("SELECT server, generation_tps, ts FROM measured WHERE host = ?", (host,))
+            return {server: (tps, ts) for server, tps, ts in rows}
+
+    def saw(self, host: str, boot: str | None, at: float) -> str | None:
+        """Note that the host answered. Returns the boot id it had before, if known."""
+        with self._translated():
+            row = self._db.execute("SELECT boot FROM hosts WHERE name = ?", (host,)).fetchone()
+            self._db.execute("INSERT OR REPLACE INTO hosts VALUES (?, ?, ?)", (host, boot, at))
+            return row[0] if row else None
+
+    def last_seen(self, host: str) -> float | None:
+        """Unix time of the host's last answer."""
+        with self._translated():
+            row = self._db.execute("SELECT seen FROM hosts WHERE name = ?", (host,)).fetchone()
+            return row[0] if row else None
+
+    def forget(self, host: str) -> None:
+        """Drop what is known of a host that left the inventory; its events stay."""
+        with self._translated():
+            self._db.execute("DELETE FROM hosts WHERE name = ?", (host,))
+            self._db.execute("DELETE FROM measured WHERE host = ?", (host,))
+
+    def events(
+        self, run: str | None = None, host: str | None = None, most: int = 1000
+    ) -> list[dict[str, object]]:
+        """The last events as documents, oldest first."""
+        with self._translated():
+            rows = self._db.execute(
+                "SELECT body FROM events WHERE (?1 IS NULL OR run = ?1) AND (?2 IS NULL OR host = ?2)"
+                " ORDER BY id DESC LIMIT ?3",
+                (run, host, most),
+            ).fetchall()
+            return [json.loads(body) for (body,) in reversed(rows)]
+
+    def trim(self, now: float) -> None:
+        """Keep the file small."""
+        with self._translated():
+            self._db.execute("DELETE FROM samples WHERE ts < ?", (now - SAMPLES_KEPT,))
+            self._db.execute(
+                "DELETE FROM events WHERE id <= (SELECT MAX(id) FROM events) - ?", (EVENTS_KEPT,)
+            )
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _sample(
+        self,
+        ts: float,
+        host: str,
+        server: str,
+        memory: int | None,
+        generation: float | None,
+        prompt: float | None,
+    ) -> None:
+        self._db.execute(
+            "INSERT INTO samples VALUES (?, ?, ?, ?, ?, ?)", (ts, host, server, memory, generation, prompt)
+        )
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise FleetError(
+                f"the journal {self.path} cannot be used: {error}",
+                next=f"free space on that disk or check the folder's owner: ls -ld {self.path.parent}",
+                kind="journal",
+            ) from error

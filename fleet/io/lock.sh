@@ -1,0 +1,51 @@
+# Take the host's lock: the next generation directory, made by mkdir, which only one can win.
+# Variables: OWNER (one line of JSON), TAKE (generation to take over, or empty).
+# Prints: acquired G | lost | held G BEAT, then the owner's line.
+# shellcheck shell=sh disable=SC2154
+mkdir -p "$FLEET_ROOT" || { echo "fleet: error: cannot make $FLEET_ROOT"; exit 1; }
+if [ -f "$FLEET_ROOT/LAYOUT" ]; then
+    layout=$(cat "$FLEET_ROOT/LAYOUT")
+    if [ "$layout" != 1 ]; then
+        echo "fleet: error: $FLEET_ROOT has layout $layout, this fleet knows 1"
+        echo "fleet: next: update fleet on the controller"
+        exit 1
+    fi
+else
+    (printf '1\n' > "$FLEET_ROOT/LAYOUT.tmp" && mv -f "$FLEET_ROOT/LAYOUT.tmp" "$FLEET_ROOT/LAYOUT") 2>/dev/null || {
+        echo "fleet: error: cannot write into $FLEET_ROOT ($(df -Pk "$FLEET_ROOT" | awk 'NR == 2 {print $4}') KiB free)"
+        echo "fleet: next: free space there, or set root in the inventory"
+        exit 1
+    }
+fi
+mkdir -p "$FLEET_ROOT/lock" || { echo "fleet: error: cannot make $FLEET_ROOT/lock"; exit 1; }
+cd "$FLEET_ROOT/lock" || exit 1
+g=0
+for d in lock.*; do
+    n=${d#lock.}
+    case $n in '' | *[!0-9]*) continue ;; esac
+    [ "$n" -gt "$g" ] && g=$n
+done
+if [ "$g" -gt 0 ] && [ ! -e "lock.$g/done" ] && [ "$TAKE" != "$g" ]; then
+    beat=$(cat "lock.$g/beat" 2>/dev/null)
+    echo "held $g ${beat:-0}"
+    cat "lock.$g/OWNER.json" 2>/dev/null
+    exit 0
+fi
+n=$((g + 1))
+mkdir "lock.$n" 2>/dev/null || {
+    [ -d "lock.$n" ] && { echo lost; exit 0; }
+    echo "fleet: error: cannot make $FLEET_ROOT/lock/lock.$n"
+    exit 1
+}
+printf '%s\n' "$OWNER" > "lock.$n/OWNER.tmp" && mv -f "lock.$n/OWNER.tmp" "lock.$n/OWNER.json" && echo 0 > "lock.$n/beat" || {
+    rm -rf "lock.$n"
+    echo "fleet: error: no space left in $FLEET_ROOT"
+    echo "fleet: next: free space there, or set root in the inventory"
+    exit 1
+}
+for d in lock.*; do
+    o=${d#lock.}
+    case $o in '' | *[!0-9]*) continue ;; esac
+    [ "$o" -lt "$g" ] && rm -rf "lock.$o"
+done
+echo "acquired $n"

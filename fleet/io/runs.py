@@ -1,0 +1,98 @@
+"""One run of one verb, from a checked request to results and an exit code."""
+
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fleet.commands.base import Request, Verb
+from fleet.core.errors import FleetError, exit_code
+from fleet.core.events import LinkLost, RunEnded, RunStarted
+from fleet.core.inventory import Inventory
+from fleet.io.cache import CAP, Cache
+from fleet.io.clock import SystemClock, SystemRandom
+from fleet.io.door import Door
+from fleet.io.engine import Engine
+from fleet.io.folders import find
+from fleet.io.journal import Journal
+from fleet.io.links import Link, links
+from fleet.io.locks import Owner
+from fleet.io.ports import Folders
+from fleet.io.world import World
+
+
+@contextlib.asynccontextmanager
+async def world(
+    inventory: Inventory, door: Door, verb: str, folders: Folders | None = None
+) -> AsyncIterator[World]:
+    """Everything that runs need, opened once and closed at the end."""
+    places: Folders = folders or find()
+    clock, random = SystemClock(), SystemRandom()
+    run = random.token(6)
+    journal = Journal(places.state / "fleet.db")
+
+    def changed(link: Link) -> None:
+        if link.state == "down" and link.was_up and link.error is not None:
+            opened.say(LinkLost(ts=clock.now(), run=run, host=link.name, message=link.error.what))
+
+    opened = World(
+        inventory=inventory,
+        folders=places,
+        clock=clock,
+        random=random,
+        links=links(inventory.hosts, places, clock=clock, random=random, on_change=changed),
+        journal=journal,
+        cache=Cache(places.cache, inventory.cache_max or CAP),
+        door=door,
+        owner=Owner(places.state, run, verb),
+        run=run,
+    )
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+async def carry_out(
+    opened: World,
+    name: str,
+    verb: Verb,
+    request: Request,
+    *,
+    jobs: int = 32,
+    timeout: float | None = None,
+) -> tuple[dict[str, Any], int]:
+    """Run the verb on the request's hosts.
+
+    Returns: results by host, and the exit code of TUI.md section 4.
+    """
+    started = opened.clock.monotonic()
+    opened.say(
+        RunStarted(
+            ts=opened.clock.now(),
+            run=opened.run,
+            verb=name,
+            hosts=request.hosts,
+            actor=os.environ.get("USER") or str(os.getuid()),
+            reason=request.reason,
+        )
+    )
+    results = await Engine(opened, name, verb, request, jobs, timeout).run()
+    errors = [error for error in (failed(verb, result) for result in results.values()) if error is not None]
+    code = exit_code(errors, len(results) - len(errors))
+    opened.say(
+        RunEnded(
+            ts=opened.clock.now(),
+            run=opened.run,
+            exit_code=code,
+            seconds=opened.clock.monotonic() - started,
+        )
+    )
+    return results, code
+
+
+def failed(verb: Verb, result: Any) -> FleetError | None:
+    """The error that a result is or carries."""
+    if isinstance(result, FleetError):
+        return result
+    return verb.failure(result) if verb.failure is not None else None

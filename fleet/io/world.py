@@ -1,0 +1,138 @@
+"""Everything a run may touch, in one value: connections, folders, clock, journal, cache."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from fleet.core.errors import FleetError, UnreachableError
+from fleet.core.events import Event, Probed, Stamp
+from fleet.core.facts import Facts
+from fleet.core.inventory import Host, Inventory
+from fleet.core.secret import Secret
+from fleet.core.text import safe_text
+from fleet.io.cache import Cache
+from fleet.io.door import Door
+from fleet.io.journal import Journal
+from fleet.io.links import Links
+from fleet.io.locks import Owner
+from fleet.io.ports import Clock, Folders, Random, Transport
+from fleet.io.shelltext import placed
+from fleet.platforms.base import program
+from fleet.platforms.probe import parse, probe_program
+
+PROBE_DEADLINE = 30.0  # seconds; the answer of a healthy host takes under one
+RETURN_DEADLINE = 300.0  # seconds a carried plan waits for a host whose link was lost
+
+KEYS = """
+for f in "$FLEET_ROOT"/services/*/key; do
+    [ -f "$f" ] || continue
+    s=${f%/key}
+    printf '%s %s\\n' "${s##*/}" "$(head -c 200 "$f")"
+done
+"""
+
+
+@dataclass(slots=True)
+class World:
+    """What one run of fleet works with.
+
+    `say` is the only way out for events: it stamps nothing, keeps them in the
+    journal first and then tells the door.
+    """
+
+    inventory: Inventory
+    folders: Folders
+    clock: Clock
+    random: Random
+    links: Links
+    journal: Journal
+    cache: Cache
+    door: Door
+    owner: Owner
+    run: str
+    roots: dict[str, str] = field(default_factory=dict)  # host -> absolute root, once probed
+    facts: dict[str, Facts] = field(default_factory=dict)  # as last probed
+    keys: dict[tuple[str, str], Secret] = field(default_factory=dict)
+    on_event: list[Callable[[Event], None]] = field(default_factory=list)
+    _sources: dict[str, "asyncio.Lock"] = field(default_factory=dict)
+
+    def say(self, event: Event) -> None:
+        self.journal.write(event)
+        for reader in self.on_event:
+            reader(event)
+        self.door.say(event)
+
+    def stamp(self, host: str | None) -> Stamp:
+        """The head of an event that happens now."""
+        return {"ts": self.clock.now(), "run": self.run, "host": host}
+
+    def wish(self, host: str) -> Host:
+        return self.inventory.hosts[host]
+
+    def root(self, host: str) -> str:
+        """Where fleet lives there; empty means the platform's own place, before the first probe."""
+        return self.roots.get(host) or self.wish(host).root or ""
+
+    async def transport(self, host: str, deadline: float = 20.0) -> Transport:
+        return await self.links.get(host, deadline=deadline)
+
+    async def returning(self, host: str) -> Transport:
+        """As transport, for work that is under way: waits while a lost host comes back."""
+        return await self.links.get(host, deadline=RETURN_DEADLINE)
+
+    async def probe(self, host: str) -> Facts:
+        """Look at the host, note that it answered, and whether it was restarted since."""
+        started = self.clock.monotonic()
+        nonce = self.random.token(12)
+        script = placed(probe_program(), self.wish(host).root or "")
+        script = f"FLEET_NONCE={nonce}\n{script}"
+        transport = await self.transport(host)
+        answer = await transport.run(script, deadline=PROBE_DEADLINE)
+        facts = parse(host, answer.out, nonce, self.clock.now())
+        self.roots[host] = facts.root
+        self.facts[host] = facts
+        before = self.journal.saw(host, facts.boot_id, facts.at)
+        self.say(
+            Probed(
+                **self.stamp(host),
+                seconds=self.clock.monotonic() - started,
+                platform=facts.platform,
+                backend=next((i.backend for i in facts.instances if i.backend), None),
+                rebooted=bool(before and facts.boot_id and before != facts.boot_id),
+            )
+        )
+        return facts
+
+    async def key(self, host: str, server: str) -> Secret:
+        """The API key of a server, read from its 0600 file on the host.
+
+        Raises:
+            UnreachableError: the host does not answer.
+            FleetError: there is no key; the server was never started by fleet.
+        """
+        if (host, server) not in self.keys:
+            answer = await (await self.transport(host)).run(
+                placed(program(KEYS), self.root(host)), deadline=20
+            )
+            for line in safe_text(answer.out).splitlines():
+                name, _, text = line.partition(" ")
+                if text.strip():
+                    self.keys[host, name] = Secret(text.strip())
+        try:
+            return self.keys[host, server]
+        except KeyError:
+            raise FleetError(f"no API key for {server}", host=host, next=f"fleet deploy {host}") from None
+
+    def fetching(self, id: str) -> asyncio.Lock:
+        """One at a time may fetch the same artifact."""
+        return self._sources.setdefault(id, asyncio.Lock())
+
+    async def close(self) -> None:
+        await self.links.close()
+        self.owner.close()
+        self.journal.close()
+
+
+def is_lost(error: FleetError) -> bool:
+    """Whether the link broke, so that trying again on a new one makes sense."""
+    return isinstance(error, UnreachableError) and error.kind == "link-lost"

@@ -1,0 +1,102 @@
+"""What a host still lacks of what the inventory wants: build, models, servers, in one plan."""
+
+from collections.abc import Collection
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from fleet.builds import plan as builds
+from fleet.builds.recipe import fingerprint
+from fleet.core.errors import PlanError
+from fleet.core.facts import Facts
+from fleet.core.flow import Flow, Tree, claim, find_model, find_tree
+from fleet.core.plan import Artifact, Plan, Step
+from fleet.models import plan as models
+from fleet.servers import plan as servers
+
+if TYPE_CHECKING:
+    from fleet.core.inventory import Inventory
+
+
+def converge(
+    inventory: "Inventory",
+    host: str,
+    facts: Facts,
+    *,
+    rebuild: bool = False,
+    prune: bool = False,
+    only: Collection[str] = (),
+) -> Flow[Plan]:
+    """The plan that brings the host to what the inventory says.
+
+    Args:
+        rebuild: build again although a finished build is there or cached.
+        prune: stop what runs and is not wanted any more.
+        only: names of servers; all of the host's where empty.
+
+    Raises:
+        PlanError: something wanted cannot be done here; says what and why.
+    """
+    wanted = inventory.servers_on(host)
+    chosen = {name: server for name, server in wanted.items() if not only or name in only}
+    steps: list[Step] = []
+    notes: list[str] = []
+    if not chosen and not facts.instances:
+        return Plan(host, (), ("no server of the inventory is wanted here",))
+    found = backend = None
+    files: dict[str, Artifact] = {}
+    if chosen:
+        build, notes, found, backend = yield from build_steps(inventory, host, facts, rebuild=rebuild)
+        steps += build
+        for name in dict.fromkeys(server.model for server in chosen.values()):
+            files[name] = yield from find_model(name)
+        steps += models.steps(facts, tuple(files.values()))
+    served, said = servers.steps(
+        host,
+        inventory.hosts[host],
+        chosen,
+        facts,
+        files,
+        fingerprint=found,
+        backend=backend,
+        private_networks=inventory.private_networks,
+        prune=prune,
+        undeclared=tuple(one.server for one in facts.instances if one.server not in wanted),
+    )
+    return Plan(host, (*steps, *served), (*notes, *said))
+
+
+def build_steps(
+    inventory: "Inventory", host: str, facts: Facts, *, rebuild: bool = False
+) -> Flow[tuple[list[Step], list[str], str, str]]:
+    """Steps, notes, fingerprint and backend of the build that the host should have."""
+    tree: Tree = yield from find_tree()
+    wish = inventory.hosts[host]
+    recipe, _ = builds.recipe_for(wish, facts, tree)
+    wanted = fingerprint(recipe)
+    claimed = None
+    if rebuild or not builds.is_there(wanted, facts):
+        claimed = yield from claim(host, wanted, builds.weight(facts), rebuild)
+    steps, notes = builds.steps(host, wish, facts, tree, claimed, rebuild=rebuild)
+    return list(steps), list(notes) if steps else [], wanted, recipe.backend
+
+
+def push_steps(inventory: "Inventory", facts: Facts, names: Collection[str]) -> Flow[list[Step]]:
+    """Steps that bring the named models to the host.
+
+    Raises:
+        PlanError: a name is not in the inventory, or a model does not fit on the disk.
+    """
+    files = []
+    for name in names:
+        if name not in inventory.models:
+            known = ", ".join(sorted(inventory.models)) or "none"
+            raise PlanError(f"no model called {name!r}", next=f"models of the inventory: {known}")
+        files.append((yield from find_model(name)))
+    return list(models.steps(facts, tuple(files)))
+
+
+def merged(before: Plan | None, after: Plan) -> Plan:
+    """What was carried over all rounds, for the record of the run."""
+    if before is None:
+        return after
+    return replace(after, steps=before.steps + after.steps)
