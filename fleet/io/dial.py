@@ -83,7 +83,16 @@ def route(name: str, host: "Host", pins: Pins, ssh_config: Path | None) -> Route
     keys = tuple(str(path) for path in said.get("IdentityFile", ()))
     identity = str(Path(host.identity).expanduser()) if host.identity and not keys else None
     jump = said.get("ProxyJump")
-    place = Place(name, address, port, user, identity or next(iter(keys), None), host.ssh, jump)
+    place = Place(
+        name,
+        address,
+        port,
+        user,
+        identity or next(iter(keys), None),
+        host.ssh,
+        jump,
+        _words(said.get("ProxyCommand")),
+    )
     names = (str(said.get("HostKeyAlias", "")), host.ssh or "", address)
     judge = Judge(
         name,
@@ -117,7 +126,7 @@ async def dial(
             async with gate.passing(way.entrance):
                 return await _connect(way, on_lost, patience)
         except (asyncssh.ConnectionLost, ConnectionResetError) as error:
-            if not left or way.judge.shown is not None:
+            if not left or way.judge.shown is not None or way.place.proxy:
                 raise failures.login(error, way.place, is_met=way.judge.shown is not None) from error
         except TRANSLATED as error:
             raise _refusal(error, way) from error
@@ -188,6 +197,11 @@ async def _once(
         utf8_decode_errors="replace",
         compression_algs=None,
     )
+
+
+def _words(command: Any) -> str | None:
+    """A ProxyCommand, which asyncssh has as text or as words."""
+    return command if command is None or isinstance(command, str) else " ".join(command)
 
 
 def _keys(identity: str | None) -> dict[str, Any]:

@@ -26,6 +26,7 @@ class Place:
     identity: str | None = None
     alias: str | None = None  # Host in ssh_config
     jump: str | None = None
+    proxy: str | None = None  # ProxyCommand of ssh_config
 
     def __str__(self) -> str:
         where = f"[{self.address}]" if ":" in self.address else self.address
@@ -110,7 +111,7 @@ def _known(error: BaseException, place: Place, via: str) -> FleetError | None:
                 next=f"ssh -v {place.ssh}",
             )
         case UnicodeError():
-            return _no_name(place)
+            return _no_name(place, via)
         case OSError():
             return _network(error, place, via)
     return None
@@ -118,7 +119,7 @@ def _known(error: BaseException, place: Place, via: str) -> FleetError | None:
 
 def _network(error: OSError, place: Place, via: str) -> FleetError | None:
     if isinstance(error, socket.gaierror):
-        return _no_name(place)
+        return _no_name(place, via)
     if isinstance(error, FileNotFoundError | PermissionError) and error.filename:
         return _bad_file(error, place)
     if isinstance(error, TimeoutError) or error.errno == errno.ETIMEDOUT:
@@ -141,7 +142,11 @@ def _network(error: OSError, place: Place, via: str) -> FleetError | None:
     return None
 
 
-def _no_name(place: Place) -> UnreachableError:
+def _no_name(place: Place, via: str) -> UnreachableError:
+    if via:
+        return UnreachableError(
+            f"no address is known for its jump host {place.jump}", next=f"Host {place.jump} in ~/.ssh/config"
+        )
     cure = (
         f"Host {place.alias} in ~/.ssh/config"
         if place.alias
@@ -152,6 +157,8 @@ def _no_name(place: Place) -> UnreachableError:
 
 def _bad_file(error: OSError, place: Place) -> UnreachableError:
     file = str(error.filename)
+    if place.proxy and file == place.proxy.split()[0]:
+        return UnreachableError(f"the ProxyCommand {file} cannot be started", next=f"ssh -v {place.ssh}")
     if isinstance(error, PermissionError):
         return UnreachableError(f"the key file {file} may not be read", kind="auth", next=f"ls -l {file}")
     return UnreachableError(

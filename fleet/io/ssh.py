@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import asyncssh
 
 from fleet.core.errors import StepError, UnreachableError
+from fleet.core.text import safe_line
 from fleet.io import failures
 from fleet.io.clock import SystemRandom
 from fleet.io.dial import CONNECT, Lost, dial, route, shown_key
@@ -51,9 +52,8 @@ async def connect(
     try:
         way = await asyncio.to_thread(route, name, host, pins, ssh_config)
     except asyncssh.ConfigParseError as error:
-        file = ssh_config or "~/.ssh/config"
         raise UnreachableError(
-            f"{file}: {error}", host=name, kind="ssh-config", next=f"ssh -G {host.ssh}"
+            safe_line(str(error), 300), host=name, kind="ssh-config", next=f"ssh -G {host.ssh}"
         ) from error
     try:
         conn = await dial(

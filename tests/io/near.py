@@ -95,12 +95,5 @@ class Pieces:
 
 def running(mark: str) -> list[str]:
     """Processes of this machine whose command line holds the mark."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if mark in line:
-            found.append(line)
-    return found
+    listing = subprocess.run(["ps", "axww", "-o", "args"], check=True, capture_output=True).stdout
+    return [line for line in listing.decode(errors="replace").splitlines() if mark in line]
