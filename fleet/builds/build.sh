@@ -47,13 +47,17 @@ if [ "$(cat work/build/.recipe 2> /dev/null)" != "$FINGERPRINT $generator" ]; th
 fi
 CCACHE_BASEDIR=$FLEET_ROOT CCACHE_NOHASHDIR=1 NINJA_STATUS='[%f/%t] '
 export CCACHE_BASEDIR CCACHE_NOHASHDIR NINJA_STATUS
+# Words of the locale are part of ccache's hash: the same ones on every host.
+unset LC_ALL LC_CTYPE LC_MESSAGES
+LANG=C.UTF-8
+export LANG
 unset CFLAGS CXXFLAGS CPPFLAGS LDFLAGS MAKEFLAGS DESTDIR VERBOSE CLICOLOR_FORCE
 ifs=$IFS
 IFS=$newline
 set -f
 set --
 for option in $OPTIONS; do set -- "$@" "-D$option"; done
-echo "configuring with $generator: $*"
+echo "configuring with $generator"
 nice -n 10 cmake -S work/src -B work/build -G "$generator" "$@" 2>&1
 rc=$?
 [ "$rc" -eq 0 ] || { rm -f work/build/CMakeCache.txt; fail 82 "cmake ended with exit code $rc"; }
