@@ -128,7 +128,8 @@ remedy() { # how to get what is missing, here
 
 if [ -n "$needed" ] || { [ -n "$wanted" ] && is_root; }; then
   if is_debian && is_root; then
-    apt_install "$needed$wanted" || [ -z "$needed" ]
+    # a Debian may lack what is only wanted
+    apt_install "$needed$wanted" || [ -z "$needed" ] || apt_install "$needed"
     [ -n "$current" ] || find_python
     if [ -z "$current" ] && { [ -z "$python" ] || ! has_venv "$python"; }; then
       say "needs Python 3.11 or newer with its venv module"
