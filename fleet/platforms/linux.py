@@ -87,13 +87,13 @@ def libc(text: str) -> str | None:
 
 
 def seconds(section: Section) -> tuple[float | None, Mapping[str, str]]:
-    match = re.match(r"(\d+(?:\.\d+)?)\s", section.text + "\n")
+    match = re.match(r"([0-9]{1,15}(?:\.[0-9]+)?)\s", section.text + "\n")
     return (float(match[1]), {}) if match else (None, {"uptime": said(section, "no /proc/uptime")})
 
 
 def memory(info: Section, limits: Section, is_unified: bool) -> tuple[Memory, Mapping[str, str]]:
     """The smaller of what the machine has and what its container allows."""
-    kib = {key: int(value) * 1024 for key, value in re.findall(r"(?m)^(\w+):\s+(\d+) kB", info.text)}
+    kib = {key: int(value) * 1024 for key, value in re.findall(r"(?m)^(\w+):\s+([0-9]{1,15}) kB", info.text)}
     total, available = kib.get("MemTotal"), kib.get("MemAvailable")
     allowed = pairs(limits.text)
     for most, used in (

@@ -140,3 +140,41 @@ linux_cron() {
     is_here crontab || return 127
     cat /proc/[0-9]*/comm 2>/dev/null | grep -Ex 'crond?|fcron|dcron|cronie|anacron'
 }
+
+# platform_sample TICK: the values of this second as words `name=value`; no fork but for the disk and the GPU,
+# since it runs every second for as long as somebody watches.
+platform_sample() {
+    _mt='' _ma='' _st='' _sf=''
+    while read -r _name _value _; do
+        case $_name in
+            MemTotal:) _mt=$_value ;;
+            MemAvailable:) _ma=$_value ;;
+            SwapTotal:) _st=$_value ;;
+            SwapFree:) _sf=$_value && break ;;
+        esac
+    done < /proc/meminfo
+    # In steps of 4 MiB, so that an idle host has nothing new to say.
+    [ -z "$_ma" ] || _words="mt=$_mt mu=$(((_mt - _ma) / 4096 * 4096))"
+    [ -z "$_sf" ] || _words="$_words su=$((_st - _sf))"
+    read -r _ _user _nice _system _idle _iowait _irq _soft _ < /proc/stat
+    _busy=$((_user + _nice + _system + _irq + _soft)) _all=$((_user + _nice + _system + _irq + _soft + _idle + _iowait))
+    if [ -n "${_busy_before:-}" ] && [ "$_all" -gt "$_all_before" ]; then
+        _words="$_words cpu=$((100 * (_busy - _busy_before) / (_all - _all_before)))"
+    fi
+    _busy_before=$_busy _all_before=$_all
+    if [ $(($1 % 5)) -eq 0 ] && [ "${_st:-0}" != "${_sf:-0}" ]; then
+        while read -r _name _value; do
+            # Pages are counted; 4 KiB each wherever swapping matters to us.
+            [ "$_name" = pswpin ] && _swapped=$_value && break
+        done < /proc/vmstat
+    fi
+    [ -z "${_swapped:-}" ] || _words="$_words si=$_swapped"
+    if [ $(($1 % 5)) -eq 0 ] && is_here nvidia-smi; then
+        # 37, 9210, 12282, 71, 188.20 per card; a cell in brackets is unknown
+        _gpu=$(limited 4 nvidia-smi \
+            --query-gpu=utilization.gpu,memory.used,memory.total,temperature.gpu,power.draw \
+            --format=csv,noheader,nounits 2>/dev/null) || _gpu=''
+        _gpu=$(printf '%s' "$_gpu" | tr -d ' ' | tr '\n' ';')
+    fi
+    [ -z "${_gpu:-}" ] || _words="$_words gpu=$_gpu"
+}

@@ -86,15 +86,21 @@ def memory(section: Section, oids: Mapping[str, str], is_apple: bool) -> tuple[M
     total = number(oids.get("hw.memsize"))
     if total is None:
         unknown["memory.total"] = "no hw.memsize"
-    page = re.search(r"page size of (\d+) bytes", section.text)
-    pages = {key: int(value) for key, value in re.findall(r"(?m)^Pages (\w[\w ]*):\s+(\d+)\.", section.text)}
+    page = re.search(r"page size of ([0-9]{1,9}) bytes", section.text)
+    pages = {
+        key: int(value)
+        for key, value in re.findall(r"(?m)^Pages (\w[\w ]*):\s+([0-9]{1,15})\.", section.text)
+    }
     available = None
     if page and "free" in pages:
         available = int(page[1]) * sum(pages.get(key, 0) for key in FREE)
         available = min(available, total) if total is not None else available
     else:
         unknown["memory.available"] = said(section, "vm_stat is silent")
-    swap = re.search(r"total = ([\d.]+)M\s+used = ([\d.]+)M", oids.get("vm.swapusage", ""))
+    swap = re.search(
+        r"total = ([0-9]{1,12}(?:\.[0-9]+)?)M\s+used = ([0-9]{1,12}(?:\.[0-9]+)?)M",
+        oids.get("vm.swapusage", ""),
+    )
     if swap is None:
         unknown["memory.swap_total"] = "no vm.swapusage"
     return Memory(
@@ -108,7 +114,7 @@ def memory(section: Section, oids: Mapping[str, str], is_apple: bool) -> tuple[M
 
 def gpus(section: Section, oids: Mapping[str, str]) -> tuple[tuple[Gpu, ...], Mapping[str, str]]:
     """The one GPU of Apple silicon; its cores tell apart chips of one name."""
-    cores = re.search(r'"gpu-core-count" = (\d{1,4})\b', section.text)
+    cores = re.search(r'"gpu-core-count" = ([0-9]{1,4})\b', section.text)
     model = re.search(r'"model" = "([^"]+)"', section.text)
     name = model[1] if model else oids.get("machdep.cpu.brand_string", "Apple GPU")
     unknown = {} if cores else {"gpus.0.cores": said(section, "ioreg names no GPU")}
@@ -118,7 +124,7 @@ def gpus(section: Section, oids: Mapping[str, str]) -> tuple[tuple[Gpu, ...], Ma
 
 
 def _uptime(oids: Mapping[str, str], clock: int | None) -> float | None:
-    boot = re.match(r"\{ sec = (\d+)", oids.get("kern.boottime", ""))
+    boot = re.match(r"\{ sec = ([0-9]{1,15})", oids.get("kern.boottime", ""))
     return float(max(clock - int(boot[1]), 0)) if boot and clock is not None else None
 
 

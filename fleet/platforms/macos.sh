@@ -56,3 +56,29 @@ tool_files() {
     ls -lniL "$_dir/usr/bin/clang" "$_dir/Toolchains/XcodeDefault.xctoolchain/usr/bin/clang" 2>/dev/null
     :
 }
+
+# platform_sample TICK: see linux.sh. Every command here is a fork, so the slow ones run every fifth second.
+platform_sample() {
+    if [ $(($1 % 5)) -eq 0 ]; then
+        # vm_stat -> Mach Virtual Memory Statistics: (page size of 16384 bytes) / Pages wired down:   233301. ...
+        _vm=$(vm_stat | awk '
+            /page size of/ { for (i = 1; i < NF; i++) if ($i == "of") page = $(i + 1) }
+            /^Pages wired down:/ { used += $NF } /^Pages active:/ { used += $NF }
+            /^Pages occupied by compressor:/ { used += $NF }
+            /^Swapins:/ { swapped = $NF + 0 }
+            END { printf "mu=%d si=%d", used * page / 1024 / 4096, swapped }')
+        # In steps of 4 MiB, as on Linux.
+        _mu=${_vm#mu=} _mu=$((${_mu%% *} * 4096))
+        # sysctl -n hw.memsize -> 38654705664
+        _mt=$(($(sysctl -n hw.memsize) / 1024))
+        # sysctl -n vm.swapusage -> total = 15360.00M  used = 5120.00M  free = 10240.00M  (encrypted)
+        _su=$(sysctl -n vm.swapusage | sed 's/.*used = \([0-9]*\).*/\1/')
+        # sysctl -n vm.loadavg hw.ncpu -> { 2.10 1.95 1.80 } / 14
+        _load=$(sysctl -n vm.loadavg hw.ncpu | awk 'NR == 1 { load = $2 } NR == 2 { printf "%d", 100 * load / $1 }')
+        [ "$_load" -le 100 ] || _load=100
+        # ioreg -r -d1 -w0 -c IOAccelerator -> "PerformanceStatistics" = {"Device Utilization %"=21,"In use system memory"=351141888,...}
+        _gpu=$(limited 4 ioreg -r -d1 -w0 -c IOAccelerator 2>/dev/null | sed -n 's/.*"Device Utilization %"=\([0-9]*\).*/\1,,,,/p' | head -n 1)
+    fi
+    _words="mt=$_mt mu=$_mu su=$((${_su:-0} * 1024)) si=${_vm##*si=} cpu=$_load"
+    [ -z "$_gpu" ] || _words="$_words gpu=$_gpu"
+}

@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fleet.core.facts import Facts, Gpu
 from fleet.platforms.probe import parse
@@ -11,6 +13,7 @@ from fleet.platforms.probe.cpu import ranges
 from fleet.platforms.probe.gpus import gfx
 
 SAMPLES = Path(__file__).parent / "samples"
+NAMES = sorted(path.stem for path in SAMPLES.glob("*.txt"))
 GIB, MIB = 1 << 30, 1 << 20
 
 
@@ -18,7 +21,7 @@ def facts(name: str) -> Facts:
     return parse("here", (SAMPLES / f"{name}.txt").read_bytes(), "nonce", 1.0)
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in SAMPLES.glob("*.txt")))
+@pytest.mark.parametrize("name", NAMES)
 def test_every_number_that_is_unknown_has_a_reason(name):
     known = facts(name)
     for path in (
@@ -183,13 +186,37 @@ def test_space_is_counted_whatever_the_disk_is_called(name, total, free, inodes)
     assert (disk.total, disk.free, disk.inodes_free) == (total, free, inodes)
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in SAMPLES.glob("*.txt")))
+@pytest.mark.parametrize("name", NAMES)
 def test_an_answer_without_one_of_its_sections_is_still_facts(name):
     text = (SAMPLES / f"{name}.txt").read_text()
     blocks = re.findall(r"(?s)nonce section \S+\n.*?nonce status \d+\n", text)
     for block in blocks:
         if not block.startswith("nonce section system\n"):
             parse("here", text.replace(block, "").encode(), "nonce", 1.0)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_no_answer_of_a_host_breaks_a_parser(data):
+    """Whatever stands in one section: facts, never a traceback."""
+    text = (SAMPLES / f"{data.draw(st.sampled_from(NAMES))}.txt").read_text()
+    blocks = re.findall(r"(?s)(nonce section (\S+)\n)(.*?)(nonce status \d+\n)", text)
+    first, name, inside, last = data.draw(
+        st.sampled_from([block for block in blocks if block[1] != "system"])
+    )
+    digits = st.text("0123456789", min_size=20, max_size=5000)
+    words = st.one_of(
+        st.text(), digits, st.sampled_from(["-", "%", "[", '"', "{", "=", ":", "\x00", "\u00b2", "\n"])
+    )
+    place = data.draw(st.integers(0, len(inside)))
+    changed = (
+        inside[:place]
+        + "".join(data.draw(st.lists(words, max_size=5)))
+        + inside[place + data.draw(st.integers(0, 9)) :]
+    )
+    answer = text.replace(first + inside + last, f"{first}{changed}\n{last}").encode("utf-8", "surrogatepass")
+    assert parse("here", answer, "nonce", 1.0).host == "here"
+    assert name
 
 
 def test_ranges_and_targets_are_spelled_as_the_kernel_does():

@@ -7,6 +7,7 @@ from fleet.core.text import safe_line, safe_text
 from fleet.platforms.base import Section
 
 CAP = 8 << 20  # bytes; a host with 512 processors answers 80 kB
+LINE = 16384  # characters kept of a line; patterns that search a line stay quick
 MISSING = Section("", None)
 
 WINDOWS = (
@@ -30,20 +31,18 @@ def sections(host: str, output: bytes, nonce: str) -> Mapping[str, Section]:
     """
     text = safe_text(output, CAP)
     first = f"{nonce} section "
-    lines = text.split("\n")
+    lines = [line[:LINE] for line in text.split("\n")]
     found: dict[str, Section] = {}
     name, begin = None, 0
     is_whole = False
-    for number, line in enumerate(lines):
+    for place, line in enumerate(lines):
         if not line.startswith(nonce):
             continue
         if line.startswith(first):
-            name, begin = line.removeprefix(first).strip(), number + 1
+            name, begin = line.removeprefix(first).strip(), place + 1
         elif line.startswith(f"{nonce} status ") and name is not None:
-            status = line.removeprefix(f"{nonce} status ").strip()
-            found[name] = Section(
-                "\n".join(lines[begin:number]).removesuffix("\n"), int(status) if status.isdigit() else None
-            )
+            status = number(line.removeprefix(f"{nonce} status "))
+            found[name] = Section("\n".join(lines[begin:place]).removesuffix("\n"), status)
             name = None
         elif line.strip() == f"{nonce} end":
             is_whole = True

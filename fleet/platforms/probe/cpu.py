@@ -113,7 +113,7 @@ def _kinds(text: str, is_wsl: bool) -> tuple[int | None, int | None, str | None]
     if is_wsl:
         return None, None, "WSL does not say which core is of which kind"
     files: dict[str, dict[int, str]] = {}
-    for name, processor, rest in re.findall(r"(?m)^(cpu(\d+)/\S+?):(.*)$", text):
+    for name, processor, rest in re.findall(r"(?m)^(cpu([0-9]{1,5})/\S+?):(.*)$", text):
         files.setdefault(name.rpartition("/")[2], {})[int(processor)] = rest.strip()
     siblings = files.get("thread_siblings_list", {})
     if not siblings:
@@ -145,6 +145,6 @@ def _slow(cores: list[Core]) -> int:
 def ranges(text: str) -> frozenset[int]:
     """The numbers in `0-3,8,10-11`."""
     found: set[int] = set()
-    for first, last in re.findall(r"(\d{1,5})(?:-(\d{1,5}))?", text):
+    for first, last in re.findall(r"([0-9]{1,4})(?:-([0-9]{1,4}))?", text[:4096]):
         found.update(range(int(first), int(last or first) + 1))
     return frozenset(found)

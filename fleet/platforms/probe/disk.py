@@ -8,9 +8,9 @@ from fleet.platforms.base import Section
 from fleet.platforms.probe.answer import said
 
 # Filesystem 1024-blocks Used Available Capacity Mounted on; names on both ends may hold spaces
-NUMBERS = re.compile(r"\s(\d+|-)\s+(\d+|-)\s+(-?\d+|-)\s+(?:\d+%|-)")
+NUMBERS = re.compile(r"\s([0-9]{1,18}|-)\s+([0-9]{1,18}|-)\s+(-?[0-9]{1,18}|-)\s+(?:[0-9]+%|-)")
 # macOS, df -k -i: ... Capacity iused ifree %iused Mounted on
-MACOS = re.compile(r"\s\d+%\s+(\d+)\s+(\d+)\s+\d+%")
+MACOS = re.compile(r"\s[0-9]+%\s+([0-9]{1,18})\s+([0-9]{1,18})\s+[0-9]+%")
 
 
 def disk(space: Section, inodes: Section) -> tuple[Disk, Mapping[str, str]]:

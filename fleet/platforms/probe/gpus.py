@@ -53,7 +53,7 @@ def nvidia_cards(answer: Section, has_card: bool) -> Found:
         return (), {"gpus": f"nvidia-smi ended with {answer.status}: {said(answer, 'it said nothing')}"}
     cards: list[Gpu] = []
     unknown: dict[str, str] = {}
-    for row in csv.reader(answer.text.splitlines(), skipinitialspace=True):
+    for row in _rows(answer.text.splitlines()):
         cells = [safe_line(cell, 200) for cell in row]
         if len(cells) < 5 or number(cells[0]) is None:
             continue
@@ -86,11 +86,10 @@ def amd_tool_cards(answer: Section) -> tuple[Gpu, ...]:
     """From rocm-smi's CSV, by the names of its columns; their order differs between versions."""
     lines = [line for line in answer.text.splitlines() if line.strip()]
     start = next((i for i, line in enumerate(lines) if line.lower().startswith("device,")), len(lines))
+    head, *rows = _rows(lines[start:]) or [[]]
     cards = []
-    for row in csv.DictReader(lines[start:]):
-        cells = {
-            key.lower(): safe_line(value, 200) for key, value in row.items() if key and isinstance(value, str)
-        }
+    for row in rows:
+        cells = {key.strip().lower(): safe_line(value, 200) for key, value in zip(head, row, strict=False)}
         total = number(cells.get("vram total memory (b)"))
         used = number(cells.get("vram total used memory (b)"))
         if not total or total < SMALLEST:
@@ -113,7 +112,9 @@ def amd_tool_cards(answer: Section) -> tuple[Gpu, ...]:
 
 def amd_kernel_cards(drm: Section, kfd: Section) -> tuple[Gpu, ...]:
     """From what the kernel shows without any tool."""
-    targets = [gfx(int(value)) for value in re.findall(r"gfx_target_version (\d+)", kfd.text) if int(value)]
+    targets = [
+        gfx(int(value)) for value in re.findall(r"gfx_target_version ([0-9]{1,9})\b", kfd.text) if int(value)
+    ]
     cards = _cards(drm)
     amd = [files for files in cards if files.get("vendor") == AMD]
     found = []
@@ -146,9 +147,20 @@ def gfx(target: int) -> str:
 
 def _cards(drm: Section) -> list[dict[str, str]]:
     cards: dict[int, dict[str, str]] = {}
-    for card, name, value in re.findall(r"(?m)^card(\d+)/(?:device/)?(\w+):(.*)$", drm.text):
+    for card, name, value in re.findall(r"(?m)^card([0-9]{1,3})/(?:device/)?(\w+):(.*)$", drm.text):
         cards.setdefault(int(card), {})[name] = value.strip()
     return [cards[index] for index in sorted(cards)]
+
+
+def _rows(lines: list[str]) -> list[list[str]]:
+    """Cells of comma-separated lines; lines that are none are left out."""
+    found = []
+    for line in lines:
+        try:
+            found += list(csv.reader([line], skipinitialspace=True))
+        except csv.Error:
+            continue
+    return found
 
 
 def _cell(text: str) -> str | None:

@@ -8,8 +8,8 @@ from fleet.core.text import safe_line
 from fleet.platforms.probe.answer import number, pairs
 
 # ls -ln: -r--r--r-- 1 1000 1000 4683074240 Nov 22 09:49 <sha256>/model.gguf
-MODEL = re.compile(r"-\S+\s+\d+\s+\S+\s+\S+\s+(\d+)\s.*\s([0-9a-f]{64})/model\.gguf")
-PART = re.compile(r"-\S+\s+\d+\s+\S+\s+\S+\s+(\d+)\s.*\s([0-9a-f]{64})(?:\.[^/\s]+)?\.part")
+MODEL = re.compile(r"-\S+\s+\d+\s+\S+\s+\S+\s+([0-9]{1,18})\s.*\s([0-9a-f]{64})/model\.gguf")
+PART = re.compile(r"-\S+\s+\d+\s+\S+\s+\S+\s+([0-9]{1,18})\s.*\s([0-9a-f]{64})(?:\.[^/\s]+)?\.part")
 JOB = re.compile(r"([A-Za-z0-9._-]{1,128}) (alive|ended) (\S+)")
 
 
