@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import tomli_w
+import tomlkit
 
 from fleet.commands.base import Option, Request, Results, Verb, split
 from fleet.core.flow import Flow
@@ -31,7 +31,7 @@ def lines(request: Request, results: Results) -> Iterable[str]:
         yield from _schema(found["keys"])
     elif found:
         yield f"# {found['path']}, defaults merged in"
-        yield from tomli_w.dumps(found["inventory"]).splitlines()
+        yield from tomlkit.dumps(found["inventory"]).splitlines()
 
 
 def _schema(keys: list[dict[str, Any]]) -> Iterable[str]:
@@ -45,15 +45,15 @@ def _schema(keys: list[dict[str, Any]]) -> Iterable[str]:
             if table == "defaults":
                 yield "any key of hosts.NAME or servers.NAME; the nearest one wins: server, host, defaults"
         default = "required" if key["is_required"] else _default(key["default"])
-        yield f"  {key['key']:<18} {key['type']:<14} {default:<12} {key['meaning']}"
+        yield f"  {key['key']:<16} {key['type']:<13} {key['meaning']}" + (f"; {default}" if default else "")
 
 
 def _default(value: Any) -> str:
     if value in (None, (), {}):
-        return "-"
+        return ""
     if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
+        return "else true" if value else "else false"
+    return f"else {value}"
 
 
 verb = Verb(

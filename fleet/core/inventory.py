@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -19,6 +19,9 @@ from pydantic import (
 from fleet.core.inventory_words import network, path_text, place, size, source, text, wake, word
 from fleet.core.names import PATTERN
 from fleet.core.selectors import is_on
+
+if TYPE_CHECKING:
+    from fleet.core.inventory_keys import Described
 
 Name = Annotated[str, AfterValidator(partial(word, PATTERN, "a name: a-z 0-9 . _ - (at most 63, not 'all')"))]
 Text = Annotated[str, AfterValidator(text)]
@@ -133,7 +136,9 @@ class Server(Value):
 
     model: Name = Field(description="name of its model")
     on: Texts = Field(description='hosts: names, globs, "@tag", "all", and "^name" for minus')
-    kind: Literal["chat", "embedding", "rerank"] = Field(default="chat", description="what it answers")
+    kind: Literal["chat", "embedding", "rerank"] = Field(
+        default="chat", description="what it answers: chat, embedding or rerank"
+    )
     context: int | None = Field(
         default=None, ge=1, le=2**31 - 1, description="tokens, over all slots; else as trained"
     )
@@ -180,31 +185,16 @@ class Inventory(Value):
 
     def document(self) -> dict[str, Any]:
         """What was written, with `[defaults]` merged in; what is not set is left out."""
-        return self.model_dump(mode="json", exclude={"path"}, exclude_none=True, exclude_defaults=True)
+        values = self.model_dump(mode="json", exclude={"path"}, exclude_none=True, exclude_unset=True)
+        return {key: value for key, value in values.items() if value not in ({}, [])}
 
     def described(self) -> tuple["Described", ...]:
         """Every key a file may have."""
+        from fleet.core.inventory_keys import described  # it needs the classes of this file
+
         return described()
 
 
-@dataclass(frozen=True, slots=True)
-class Described:
-    """One key of the file, for people."""
-
-    table: str  # hosts.NAME
-    key: str
-    type: str
-    default: Any  # None: unset
-    is_required: bool
-    meaning: str  # with its unit
-
-
-TABLES: tuple[tuple[str, type[Value]], ...] = (
-    ("llama_cpp", LlamaCpp),
-    ("hosts.NAME", Host),
-    ("models.NAME", Model),
-    ("servers.NAME", Server),
-)
 OVERALL = ("private_networks", "cache_max")  # keys of [defaults] that belong to no host or server
 
 
@@ -245,31 +235,6 @@ def validate(kind: type[Table], table: Mapping[str, Any]) -> Table | tuple[Wrong
             )
             for each in wrong.errors(include_url=False, include_input=False, include_context=False)
         )
-
-
-def described() -> tuple[Described, ...]:
-    """Every key a file may have, in the order of the tables; `[defaults]` names only its own."""
-    rows = [
-        _described(table, key, field) for table, kind in TABLES for key, field in kind.model_fields.items()
-    ]
-    fields = Inventory.model_fields
-    return tuple(rows) + tuple(_described("defaults", key, fields[key]) for key in OVERALL)
-
-
-def _described(table: str, key: str, field: Any) -> Described:
-    required = field.is_required()
-    default = None if required else field.get_default(call_default_factory=True)
-    return Described(table, key, _type(field.annotation), default, required, field.description or "")
-
-
-def _type(annotation: Any) -> str:
-    found = str(annotation)
-    if "Literal" in found:
-        return "one word"
-    for part, name in (("tuple", "list"), ("Mapping", "table"), ("bool", "true or false"), ("int", "number")):
-        if part in found:
-            return name
-    return "text"
 
 
 def parse(

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleet.core.errors import InventoryError, PlanError
-from fleet.core.inventory import Host, Inventory, described, parse
+from fleet.core.inventory import Host, Inventory, parse
+from fleet.core.inventory_keys import described
 from fleet.core.text import HOSTILE
 
 GOOD = """
