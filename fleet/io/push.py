@@ -102,6 +102,7 @@ class _Push:
         for is_last in (False, True):
             held = await self._begin()
             if held is None:
+                self.progress.start(self.size)
                 return
             await self._send(wanted, held)
             if await self._end(wanted, is_last):

@@ -190,7 +190,7 @@ async def test_the_name_here_does_not_matter(tmp_path, name):
     assert world.final.read_bytes() == world.data
 
 
-@pytest.mark.parametrize("cut", [0, 1, 65536, CHUNK - 1, CHUNK, CHUNK + 1, 5 * MIB, SIZE - 1])
+@pytest.mark.parametrize("cut", [0, 1, CHUNK - 1, CHUNK, 5 * MIB, SIZE - 1])
 async def test_a_lost_link_goes_on_where_it_stopped(world, cut):
     with pytest.raises(UnreachableError):
         await world.push(Cut(cut))
@@ -352,9 +352,7 @@ async def test_chunks_are_hashed_once_for_all_hosts(world, tmp_path):
     assert kept.stat().st_ino == before
 
 
-@pytest.mark.parametrize(
-    "damage", ["", "{", "[]", '{"chunks": 3}', '{"chunks": [], "stamp": [], "sha256": "x"}']
-)
+@pytest.mark.parametrize("damage", ["", "[]", '{"chunks": 3}'])
 async def test_a_damaged_manifest_is_made_again(world, damage):
     await world.push()
     (kept,) = world.manifests.glob("*.json")
