@@ -94,7 +94,8 @@ def agree(name: str, place: str, key: HostKey, request: Request, again: str) -> 
         if error.kind != "nobody":
             raise
         kind = "host-key-changed" if key.known else "host-key-unknown"
-        what = f"its host key is not trusted yet: {key.fingerprint} ({key.kind}), and nobody can be asked"
+        before = f", {key.source} has {' and '.join(key.known)}" if key.known else ""
+        what = f"its host key is not trusted yet: {key.fingerprint} ({key.kind}){before}; nobody can be asked"
         next_ = f"{again} --host-key {key.fingerprint}"
         raise UnreachableError(what, host=name, kind=kind, next=next_) from error
     if not agreed:

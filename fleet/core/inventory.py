@@ -61,7 +61,9 @@ class LlamaCpp(Value):
         default="git:https://github.com/ggml-org/llama.cpp",
         description="git:URL, archive:FILE|URL, dir:PATH, sdist:NAME==VERSION/SUBFOLDER or prebuilt:URL",
     )
-    ref: Ref | None = Field(default=None, description="tag, branch or commit; git: only")
+    ref: Ref | None = Field(
+        default=None, description="tag, branch or commit; required for git:, for no other"
+    )
     sha256: Sha256 | None = Field(
         default=None, description="of the file; required for archive:, sdist: and prebuilt:"
     )

@@ -1,6 +1,7 @@
 """`fleet init`: an inventory from the hosts of an ssh configuration, each tried first."""
 
 import asyncio
+import contextlib
 import os
 import re
 import sys
@@ -134,7 +135,7 @@ def render(tried: Sequence[Tried]) -> str:
     document.add(tomlkit.nl())
     source = tomlkit.table()
     source.add("source", "git:https://github.com/ggml-org/llama.cpp")
-    source.add(tomlkit.comment('ref = "b11434"  # a tag, branch or commit; else the newest release'))
+    source.add("ref", tomlkit.item("b11434").comment("a tag, branch or commit; every host builds this one"))
     source.add(tomlkit.nl())
     document.add("llama_cpp", source)
     text = tomlkit.dumps(document)
@@ -185,9 +186,9 @@ def _tell(tried: Tried) -> None:
 def _may_replace(target: Path, is_agreed: bool) -> bool:
     if is_agreed:
         return True
-    again = "fleet init --yes, which keeps the old one as .bak"
-    if _line(f"{target} is there already. Replace it? [y/N] ", again).lower() != "y":
-        raise DeclinedError(f"{target} was left as it is", next=again)
+    question = f"{target} is there already. Replace it, and keep it as {target.name}.bak? [y/N] "
+    if _line(question, "fleet init --all --yes").lower() != "y":
+        raise DeclinedError(f"{target} was left as it is", next="fleet host add NAME ADDRESS")
     return True
 
 
@@ -201,7 +202,8 @@ def _chosen(config: Path) -> Sequence[str] | None:
 
 def _line(question: str, again: str) -> str:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise DeclinedError("nobody is at the terminal to answer", next=again, kind="nobody")
+        what = f"nobody is at the terminal to answer: {question.strip()}"
+        raise DeclinedError(what, next=again, kind="nobody")
     sys.stderr.write(question)
     sys.stderr.flush()
     return sys.stdin.readline().strip()
@@ -240,12 +242,23 @@ def _write(target: Path, text: str, is_replacing: bool) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             inventory_file.load(Path(name))
-            if is_replacing and target.exists():
-                os.replace(target, target.with_name(f"{target.name}.bak"))
-            os.link(name, target)
+            if is_replacing:
+                _keep(target)
+                os.replace(name, target)
+                return
+            os.link(name, target)  # fails where a file appeared meanwhile
         finally:
-            os.unlink(name)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
     except FileExistsError as error:
         raise InventoryError(f"{target} is there already", next="fleet host add NAME ADDRESS") from error
     except OSError as error:
         raise InventoryError(f"{target}: {error.strerror}", next=f"ls -ld {target.parent}") from error
+
+
+def _keep(target: Path) -> None:
+    """The old file, as `.bak`."""
+    backup = target.with_name(f"{target.name}.bak")
+    backup.unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.link(target, backup)
