@@ -4,8 +4,6 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import tomlkit
-
 from fleet.commands.base import Option, Request, Results, Verb, split
 from fleet.core.flow import Flow
 
@@ -30,6 +28,8 @@ def lines(request: Request, results: Results) -> Iterable[str]:
     if "keys" in found:
         yield from _schema(found["keys"])
     elif found:
+        import tomlkit  # only here: the list of verbs is made without it
+
         yield f"# {found['path']}, defaults merged in"
         yield from tomlkit.dumps(found["inventory"]).splitlines()
 
