@@ -164,7 +164,9 @@ def value_errors(written: str, name: str, value: object) -> list[str]:
 def known_flags(help_text: str) -> frozenset[str]:
     """The long names in `llama-server --help`."""
     heads = (re.match(r"(?:--?[A-Za-z0-9][\w.-]*,?\s*)+", line) for line in help_text.splitlines())
-    return frozenset(name for head in heads if head for name in re.findall(r"--([a-z0-9][a-z0-9.-]*)", head[0]))
+    return frozenset(
+        name for head in heads if head for name in re.findall(r"--([a-z0-9][a-z0-9.-]*)", head[0])
+    )
 
 
 def check_help(args: Mapping[str, object], help_text: str) -> list[str]:

@@ -84,14 +84,15 @@ def packaged(*names: str) -> str:
     return "".join(folder.joinpath(f"{name}.sh").read_text(encoding="utf-8") for name in names)
 
 
-def helpers(root: str, cap: int = LOG_CAP) -> tuple[File, ...]:
+def helpers(root: str, cap: int = LOG_CAP, nap: int = 15) -> tuple[File, ...]:
     """Programs that stay on the host and serve every supervisor.
 
     Args:
         root: absolute; they carry it, since nobody tells them later.
         cap: bytes of a log before it is cut.
+        nap: seconds between looks at it.
     """
-    logcap = program(packaged("logcap"), FLEET_ROOT=root, CAP=cap)
+    logcap = program(packaged("logcap"), FLEET_ROOT=root, CAP=cap, NAP=nap)
     return (File("bin/logcap.sh", logcap, 0o700), File("bin/term.sh", packaged("term"), 0o700))
 
 

@@ -14,7 +14,10 @@ starts=0
 if [ -f "$service/starts" ]; then
     tail -n 50 "$service/starts" > "$service/starts.$$.tmp" && mv -f "$service/starts.$$.tmp" "$service/starts"
     while read -r when; do
-        [ "$((now - when))" -gt 600 ] || starts=$((starts + 1))
+        case $when in
+            '' | *[!0-9]*) ;;
+            *) [ "$((now - when))" -gt 600 ] || starts=$((starts + 1)) ;;
+        esac
     done < "$service/starts"
 fi
 if [ "${FLEET_KEEPER:-}" = launchd ] && [ "$starts" -ge 5 ]; then

@@ -101,7 +101,7 @@ def test_only_the_last_start_counts():
 
 
 def test_the_memory_of_a_gpu_is_recognised():
-    line = "ggml_backend_cuda_buffer_type_alloc_buffer: allocating 4096.00 MiB on device 0: cudaMalloc failed: out of memory"
+    line = "alloc_buffer: allocating 4096.00 MiB on device 0: cudaMalloc failed: out of memory"
     why = explain(1, [line], "rtx", "chat")
     assert why.cause == "the GPU has too little memory"
     assert "smaller context" in why.next

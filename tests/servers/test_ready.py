@@ -70,6 +70,22 @@ async def test_without_the_key_nothing_is_answered_and_with_it_props_and_slots_a
     await wait_drained(world, "here", Drained("chat", made.listen, made.key, 20))
 
 
+async def test_a_stop_does_not_wait_for_a_client_that_hangs_on(place):
+    made = place.release(**TINY)
+    place.verb(made, "deploy")
+    world = Reach(place)
+    await wait_ready(world, "here", until(made), "")
+    key = (await world.key("here", "chat")).reveal()
+    body = b'{"prompt":"a","n_predict":100000,"ignore_eos":true,"stream":true}'
+    stream = await world.link.open(made.listen, deadline=5)
+    head = f"POST /completion HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
+    await stream.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    assert await stream.read(100)
+    assert place.verb(made, "stop").returncode == 0
+    assert place.processes() == []
+    await stream.close()
+
+
 async def test_after_kill_9_it_comes_back_over_its_own_stale_socket_and_is_proven_anew(place):
     made = place.release(**TINY)
     place.verb(made, "deploy")

@@ -106,6 +106,7 @@ class Place:
         env = {"PATH": path, "HOME": str(self.root.parent), **self.env}
         return subprocess.run(
             [str(self.shells / "sh"), "-s"],
+            check=False,
             input=text,
             env=env,
             capture_output=True,
@@ -172,7 +173,10 @@ class Place:
         return found
 
     def supervisor(self) -> int:
-        return int((self.root / "services" / "chat" / "supervise.pid").read_text().split()[0])
+        """Its process; 0 while one takes over from another."""
+        record = self.root / "services" / "chat" / "supervise.pid"
+        words = record.read_text().split() if record.exists() else []
+        return int(words[0]) if words else 0
 
 
 def shim(folder: Path, shell: str) -> Path:
