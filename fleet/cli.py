@@ -48,6 +48,25 @@ def run(argv: Sequence[str]) -> int:
         return 0
 
 
+def parse(argv: Sequence[str]) -> tuple[str, Verb, dict[str, Any]]:
+    """A verb and its values, as the dashboard's command line needs them; nothing is run.
+
+    Raises:
+        FleetError: no such verb, or options that it does not have.
+    """
+    try:
+        tree = Tree(name="fleet", params=common())
+        found = tree.main(list(argv), prog_name="fleet", standalone_mode=False, obj={"only_parse": True})
+    except click.UsageError as error:
+        raise UsageError(error.format_message(), next=_help(error.ctx)) from error
+    except (click.exceptions.Exit, click.Abort) as error:
+        raise UsageError("that only works at a shell") from error
+    if not isinstance(found, tuple):
+        raise UsageError("that only works at a shell", next="? for help")
+    name, verb, values = found
+    return name, verb, values
+
+
 class Tree(click.Group):
     """Verbs from the shelf and doors, each imported only when it is meant."""
 
@@ -94,7 +113,7 @@ class Tree(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        ctx.obj = dict(ctx.params)
+        ctx.obj = dict(ctx.params) | (ctx.obj or {})
         ctx.params = {}
         return super().invoke(ctx)
 
@@ -115,12 +134,14 @@ def command(name: str, verb: Verb) -> click.Command:
     own = {param.name for param in params}
     params += [param for param in common() if param.name not in own]
 
-    def callback(**values: Any) -> int:
+    def callback(**values: Any) -> Any:
         outer = click.get_current_context().find_object(dict) or {}
         merged = {
             key: value if value not in (None, False, ()) else outer.get(key, value)
             for key, value in values.items()
         }
+        if outer.get("only_parse"):
+            return name, verb, merged
         from fleet.shell import invoke
 
         return invoke(name, verb, merged)

@@ -57,7 +57,7 @@ def invoke(name: str, verb: Verb, values: Mapping[str, Any]) -> int:
             f"{name} changes hosts, and this is read-only", next="drop --read-only and FLEET_READ_ONLY"
         )
     inventory = _inventory(values, is_needed=verb.selects != "none")
-    request = _request(name, verb, values, inventory)
+    request = request_of(name, verb, values, inventory)
     with _asyncio_debug_off():
         return asyncio.run(_run(console, name, verb, request, inventory, values))
 
@@ -125,7 +125,7 @@ def _inventory(values: Mapping[str, Any], is_needed: bool) -> Inventory:
     return inventory_file.load(path)
 
 
-def _request(name: str, verb: Verb, values: Mapping[str, Any], inventory: Inventory) -> Request:
+def request_of(name: str, verb: Verb, values: Mapping[str, Any], inventory: Inventory) -> Request:
     options = {key: value for key, value in values.items() if key not in COMMON}
     hosts: tuple[str, ...] = ()
     servers: tuple[str, ...] = ()
@@ -161,7 +161,7 @@ def _hosts(
     plain: list[str] = []
     servers: list[str] = []
     for item in items:
-        server, at, rest = item.partition("@")
+        server, at, _ = item.partition("@")
         if at and server:
             server, host = split_server(item)
             _known_server(server, inventory)
@@ -220,11 +220,11 @@ def open_door(name: str, values: Mapping[str, Any]) -> int:
     """The dashboard, the demo, the first inventory."""
     match name:
         case "tui":
-            from fleet.tui.launch import launch
+            from fleet.tui.run import open_dashboard
 
-            return launch(values)
+            return open_dashboard(values)
         case "demo":
-            from fleet.io.demo import demo
+            from fleet.demo import demo
 
             return demo(
                 is_json=bool(values["json"]), is_kept=bool(values["keep"]), simulated=values["simulated"]

@@ -39,10 +39,12 @@ def chat(request: Request, inventory: "Inventory", host: str) -> Flow[Completion
                 max_tokens=int(request["max_tokens"]),
                 temperature=request["temperature"],
                 server=instance.server,
+                is_quiet=bool(request["quiet"]),
             )
             assert completion is not None
             history.append(("assistant", completion.text))
-            yield Print("")
+            if not request["quiet"]:
+                yield Print("")
             yield from _measured(host, instance.server, completion)
             if completion.tokens is not None:
                 now, run = yield Now()
@@ -130,6 +132,7 @@ verb = Verb(
         Option("PROMPT", "what to ask; without it, lines of standard input"),
         Option("--max-tokens", "longest answer, in tokens", "integer", 512, "N"),
         Option("--temperature", "0 is the same answer each time", "number", None, "T"),
+        Option("--quiet", "do not print the answer, only its speed", "flag"),
         Option("--system", "instruction before the conversation", metavar="TEXT"),
     ),
 )

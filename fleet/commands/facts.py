@@ -33,7 +33,8 @@ def lines(request: Request, results: Results) -> Iterable[str]:
 def _host(name: str, result: Facts | FleetError) -> dict[str, Any]:
     if isinstance(result, FleetError):
         return {"name": name, "error": result.document()}
-    return {"name": name} | _plain(result) | {"error": None}
+    plain: dict[str, Any] = _plain(result)
+    return {"name": name} | plain | {"error": None}
 
 
 def _plain(value: Any) -> Any:
@@ -41,8 +42,7 @@ def _plain(value: Any) -> Any:
         fields = {
             f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value) if f.name != "host"
         }
-        return fields
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | frozenset):
         return [_plain(item) for item in value]
     if hasattr(value, "items"):
         return {str(key): _plain(item) for key, item in value.items()}

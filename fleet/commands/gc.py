@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from fleet.commands.base import Request, Verb, done_lines, plan_document
-from fleet.core.facts import Facts
+from fleet.core.facts import Facts, Part
 from fleet.core.flow import Flow, carry, confirm, probe
 from fleet.core.plan import Plan, Run, Step, size_text
 from fleet.platforms.base import program
@@ -49,7 +49,7 @@ def gc(request: Request, inventory: "Inventory", host: str) -> Flow[Plan]:
     return plan
 
 
-def _stale(facts: Facts, wanted: set[str]) -> list:
+def _stale(facts: Facts, wanted: set[str]) -> list[Part]:
     return [part for part in facts.parts if part.sha256 not in wanted]
 
 

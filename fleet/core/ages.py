@@ -13,7 +13,7 @@ FRESH, AGING, STALE, GONE, NEVER = "fresh", "aging", "stale", "down", "unknown"
 OK = frozenset({"ready", "busy", "loading", "deploying", "sleeping"})
 WARN = frozenset({"degraded", "swapping", "stale", "wedged", "failed"})
 BAD = frozenset({"down"})
-UNWELL = ("failed", "wedged", "degraded")
+UNWELL = frozenset({"failed", "wedged", "degraded"})
 
 
 def age_state(age: float | None, interval: float, lost: float | None = None) -> str:
@@ -44,6 +44,8 @@ def host_age(host: HostState, now: float) -> float | None:
 
 def freshness(host: HostState, now: float, interval: float) -> str:
     """What the host's values are worth now; from an old snapshot they are stale, not down."""
+    if host.lost is None and host.seen is not None and now - host.seen <= 2 * interval:
+        return FRESH  # nearly always
     lost = None if host.lost is None else max(now - host.lost, 0.0)
     fresh = age_state(host_age(host, now), interval, lost)
     has_tried = host.linked or lost is not None or host.error is not None
@@ -69,15 +71,15 @@ def host_word(host: HostState, now: float, interval: float) -> str:
         return "stale"
     if host.job is not None:
         return "deploying"
-    words = [s.sample.state for s in host.servers.values() if s.sample is not None]
-    if any(word in UNWELL for word in words):
+    words = {s.sample.state for s in host.servers.values() if s.sample is not None}
+    if words & UNWELL:
         return "degraded"
-    serving = any(word in ("ready", "busy") for word in words)
-    if serving and host.sample is not None and (host.sample.swap_in or 0.0) > 0:
+    is_serving = "busy" in words or "ready" in words
+    if is_serving and host.sample is not None and (host.sample.swap_in or 0.0) > 0:
         return "swapping"
     if "busy" in words:
         return "busy"
-    return "loading" if "loading" in words and not serving else "ready"
+    return "loading" if "loading" in words and not is_serving else "ready"
 
 
 def server_word(server: ServerState, host: str, now: float) -> str:

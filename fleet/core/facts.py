@@ -149,6 +149,7 @@ class Facts:
     unknown: Mapping[str, str]  # path of the fact -> reason why it is unknown
     at: float  # controller's Unix time of the answer
     sources: tuple[str, ...] = ()  # ids of llama.cpp source archives that are there
+    used: frozenset[str] = frozenset()  # ids of builds and models that a release there needs
 
 
 @dataclass(frozen=True, slots=True)

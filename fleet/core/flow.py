@@ -152,6 +152,7 @@ class Complete:
     max_tokens: int
     temperature: float | None
     server: str = ""
+    is_quiet: bool = False  # do not print the text
 
 
 @dataclass(frozen=True, slots=True)

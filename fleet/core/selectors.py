@@ -69,8 +69,8 @@ def declared(items: Sequence[str], hosts: Tags) -> tuple[str, ...]:
 
 def is_on(items: Sequence[str], host: str, tags: Sequence[str]) -> bool:
     """Whether a server's `on`, already checked, takes in the host."""
-    plus, minus = _sides(items)
-    return _any(map(_tests, plus), host, tags) and not _any(map(_tests, minus), host, tags)
+    plus, minus = _compiled(tuple(items))
+    return _any(plus, host, tags) and not _any(minus, host, tags)
 
 
 def without(item: str, host: str) -> str | None:
@@ -120,6 +120,12 @@ def _sides(items: Sequence[str]) -> tuple[list[str], list[str]]:
             is_minus = term.startswith("^") and "+" not in term
             (minus if is_minus else plus).append(term[1:] if is_minus else term)
     return plus or ["all"], minus
+
+
+@lru_cache(maxsize=512)
+def _compiled(items: tuple[str, ...]) -> tuple[list[list[Test]], list[list[Test]]]:
+    plus, minus = _sides(items)
+    return [_tests(term) for term in plus], [_tests(term) for term in minus]
 
 
 def _any(terms: Iterable[Sequence[Test]], host: str, tags: Sequence[str]) -> bool:

@@ -10,7 +10,6 @@ from fleet.core.errors import FleetError, PlanError, StepError, UnreachableError
 from fleet.core.events import Event, Notice, Output, StepDone, StepFailed, StepProgress, StepStarted
 from fleet.core.flow import Carried
 from fleet.core.plan import Built, Drained, Fetch, Plan, Put, Ready, Run, Step, Wait, Write
-from fleet.core.shell import quote
 from fleet.core.text import safe_line, safe_text
 from fleet.io import ready
 from fleet.io.artifacts import Artifacts
@@ -18,9 +17,8 @@ from fleet.io.jobs import run_job
 from fleet.io.locks import hold
 from fleet.io.ports import Transport
 from fleet.io.push import push
-from fleet.io.shelltext import complaint, placed
+from fleet.io.shelltext import complaint, placed, writing
 from fleet.io.world import World, is_lost
-from fleet.platforms.base import program
 
 Value = TypeVar("Value")
 ATTEMPTS = 40  # links that may be lost within one step
@@ -77,11 +75,11 @@ class Carrier:
         """One of the places for hosts that change; a twin that waits takes none."""
         first = plan.steps[0].action if plan.steps else None
         if isinstance(first, Wait) and isinstance(first.until, Built):
-            await self._built(first.until)
+            await self.built(first.until)
         async with self.places:
             yield
 
-    async def _built(self, until: Built) -> None:
+    async def built(self, until: Built) -> None:
         known = self._builders.get(until.fingerprint)
         if known is not None:
             await asyncio.shield(known[1])
@@ -91,10 +89,6 @@ class Carrier:
         known = self._builders.get(fingerprint)
         if known is not None and not known[1].done():
             known[1].set_result(None)
-
-    async def built(self, until: Built) -> None:
-        await self._built(until)
-
 
 
 class _Work:
@@ -132,7 +126,11 @@ class _Work:
         total = len(self.plan.steps)
         started = self.world.clock.monotonic()
         self.shown = 0
-        self.say(StepStarted(**self.world.stamp(self.host), step=step.title, phase=step.phase, done=number, total=total))
+        self.say(
+            StepStarted(
+                **self.world.stamp(self.host), step=step.title, phase=step.phase, done=number, total=total
+            )
+        )
         try:
             moved = await self._act(step)
         except FleetError as error:
@@ -173,7 +171,7 @@ class _Work:
             case Put() as put:
                 return await self._put(step, put)
             case Write() as write:
-                await self._lasting(lambda transport: self._run(transport, Run(_writing(write), deadline=60)))
+                await self._lasting(lambda transport: self._run(transport, Run(writing(write), deadline=60)))
             case Fetch() as fetch:
                 return await self._fetch(step, fetch)
             case Wait(until=Built() as until):
@@ -185,13 +183,10 @@ class _Work:
         return None
 
     async def _run(self, transport: Transport, run: Run) -> None:
-        def show(line: bytes) -> None:
-            self._output(safe_line(line))
-
         answer = await transport.run(placed(run.script, self.root, self.generation), deadline=run.deadline)
         text = safe_text(answer.out) + "\n" + safe_text(answer.err)
         for line in safe_text(answer.out).splitlines()[-20:]:
-            show(line.encode())
+            self._output(safe_line(line))
         if answer.status == 75:
             raise StepError("another controller took this host's lock over", kind="lock-lost")
         if answer.status:
@@ -270,7 +265,9 @@ class _Work:
             except UnreachableError as error:
                 if not is_lost(error):
                     raise
-                self.say(Notice(**self.world.stamp(self.host), message="the link broke; going on when it is back"))
+                self.say(
+                    Notice(**self.world.stamp(self.host), message="the link broke; going on when it is back")
+                )
                 await self.world.clock.sleep(1)
         raise UnreachableError(
             f"the link broke {ATTEMPTS} times in one step", host=self.host, next=f"fleet doctor {self.host}"
@@ -302,23 +299,3 @@ class _Work:
 
     def say(self, event: Event) -> None:
         self.world.say(event)
-
-
-def _writing(write: Write) -> str:
-    """A program that puts small files in place, each by rename."""
-    lines = ["fence\n"]
-    for file in write.files:
-        target = quote(file.path) if file.path.startswith(("/", "~")) else f'"$FLEET_ROOT"/{quote(file.path)}'
-        if file.path.startswith("~/"):
-            target = f'"$HOME"/{quote(file.path[2:])}'
-        lines.append(
-            f"f={target}\n"
-            'mkdir -p "${f%/*}" || exit 1\n'
-            f'printf \'%s\' {quote(file.text)} > "$f.tmp" && chmod {file.mode:o} "$f.tmp" && mv -f "$f.tmp" "$f" || {{\n'
-            '    rm -f "$f.tmp"\n'
-            '    echo "fleet: error: cannot write $f"\n'
-            '    echo "fleet: next: free space on that disk or check its owner: ls -ld ${f%/*}"\n'
-            "    exit 1\n"
-            "}\n"
-        )
-    return program("".join(lines))

@@ -1,4 +1,4 @@
-"""A shell as a door: events as lines on standard error, results on standard output, questions at a terminal."""
+"""A shell as a door: events on standard error, results on standard output, questions at a terminal."""
 
 import asyncio
 import sys
@@ -85,7 +85,8 @@ class Console:
         if not self.is_interactive:
             raise DeclinedError(
                 f"nobody is at the terminal to answer: {question.strip()}",
-                next="run it at a terminal, or with --yes" + ("" if expected == "y" else f" --confirm {expected}"),
+                next="run it at a terminal, or with --yes"
+                + ("" if expected == "y" else f" --confirm {expected}"),
                 kind="nobody",
             )
         answer = await self.read_line(question)

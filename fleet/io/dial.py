@@ -1,6 +1,7 @@
 """Making one SSH connection, by the rules."""
 
 import getpass
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from asyncssh.config import SSHClientConfig
 from fleet.core.errors import FleetError
 from fleet.io import failures
 from fleet.io.failures import TRANSLATED, Place
-from fleet.io.gate import Gate
+from fleet.io.gate import Gate, Pass
 from fleet.io.pins import Known, Pins
 from fleet.io.ports import Clock, Random
 from fleet.io.trust import Judge
@@ -34,6 +35,7 @@ CIPHERS = (
     "aes192-ctr",
     "aes128-ctr",
 )
+logging.getLogger("asyncssh").addHandler(logging.NullHandler())  # what matters is raised
 Lost = Callable[[BaseException | None], None]
 
 
@@ -50,10 +52,14 @@ class Route:
 class Client(asyncssh.SSHClient):
     """Asks the judge about keys, and tells when the connection ends."""
 
-    def __init__(self, judge: Judge, on_lost: Lost) -> None:
+    def __init__(self, judge: Judge, place: Pass, on_lost: Lost) -> None:
         self._judge = judge
+        self._place = place
         self._on_lost = on_lost
         self._is_up = False
+
+    def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
+        self._place.met()
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         return self._judge.accepts(host, addr, port, key)
@@ -123,8 +129,8 @@ async def dial(
     """
     for left in reversed(range(TRIES)):
         try:
-            async with gate.passing(way.entrance):
-                return await _connect(way, on_lost, patience)
+            async with gate.passing(way.entrance) as place:
+                return await _connect(way, place, on_lost, patience)
         except (asyncssh.ConnectionLost, ConnectionResetError) as error:
             if not left or way.judge.shown is not None or way.place.proxy:
                 raise failures.login(error, way.place, is_met=way.judge.shown is not None) from error
@@ -142,10 +148,11 @@ async def shown_key(way: Route, *, gate: Gate) -> asyncssh.SSHKey:
     """
     stranger = Judge(way.judge.name, "none", None, Known([]), way.judge.pins, way.judge.names)
     try:
-        async with gate.passing(way.entrance):
-            (
-                await _connect(Route(way.place, way.options, stranger, way.entrance), lambda _: None, CONNECT)
-            ).abort()
+        async with gate.passing(way.entrance) as place:
+            conn = await _connect(
+                Route(way.place, way.options, stranger, way.entrance), place, lambda _: None, CONNECT
+            )
+            conn.abort()
     except TRANSLATED as error:
         if stranger.shown is None:
             raise failures.login(error, way.place, is_met=False) from error
@@ -153,10 +160,10 @@ async def shown_key(way: Route, *, gate: Gate) -> asyncssh.SSHKey:
     return stranger.shown
 
 
-async def _connect(way: Route, on_lost: Lost, patience: float) -> asyncssh.SSHClientConnection:
+async def _connect(way: Route, place: Pass, on_lost: Lost, patience: float) -> asyncssh.SSHClientConnection:
     algorithms = way.judge.algorithms(way.place.port)
     try:
-        return await _once(way, algorithms, on_lost, patience)
+        return await _once(way, place, algorithms, on_lost, patience)
     except asyncssh.HostKeyNotVerifiable:
         # A fingerprint does not say of which type its key is: look at the host's others.
         if not way.judge.wanted or way.judge.shown is None:
@@ -165,7 +172,7 @@ async def _connect(way: Route, on_lost: Lost, patience: float) -> asyncssh.SSHCl
         seen = {alg.decode() for alg in first.sig_algorithms}
         while others := [name for name in algorithms if name not in seen]:
             try:
-                return await _once(way, others, on_lost, patience)
+                return await _once(way, place, others, on_lost, patience)
             except asyncssh.HostKeyNotVerifiable:
                 seen |= {alg.decode() for alg in way.judge.shown.sig_algorithms}
             except asyncssh.KeyExchangeFailed:
@@ -175,11 +182,11 @@ async def _connect(way: Route, on_lost: Lost, patience: float) -> asyncssh.SSHCl
 
 
 async def _once(
-    way: Route, algorithms: Sequence[str], on_lost: Lost, patience: float
+    way: Route, place: Pass, algorithms: Sequence[str], on_lost: Lost, patience: float
 ) -> asyncssh.SSHClientConnection:
     return await asyncssh.connect(
         **way.options,
-        client_factory=lambda: Client(way.judge, on_lost),
+        client_factory=lambda: Client(way.judge, place, on_lost),
         # Empty lists, not an empty value: that would mean the user's own file.
         known_hosts=([], [], []),
         server_host_key_algs=algorithms,

@@ -15,11 +15,13 @@ SAMPLES_KEPT = 7 * 24 * 3600  # seconds
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS events (
-    id INTEGER PRIMARY KEY, ts REAL NOT NULL, run TEXT NOT NULL, host TEXT, event TEXT NOT NULL, body TEXT NOT NULL
+    id INTEGER PRIMARY KEY, ts REAL NOT NULL, run TEXT NOT NULL, host TEXT,
+    event TEXT NOT NULL, body TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS events_by_run ON events (run);
 CREATE TABLE IF NOT EXISTS samples (
-    ts REAL NOT NULL, host TEXT NOT NULL, server TEXT NOT NULL, memory_used INTEGER, generation_tps REAL, prompt_tps REAL
+    ts REAL NOT NULL, host TEXT NOT NULL, server TEXT NOT NULL,
+    memory_used INTEGER, generation_tps REAL, prompt_tps REAL
 );
 CREATE INDEX IF NOT EXISTS samples_by_time ON samples (ts);
 CREATE TABLE IF NOT EXISTS measured (

@@ -33,7 +33,7 @@ class Owner:
         self.folder = state / "owners"
         self.folder.mkdir(mode=0o700, exist_ok=True)
         self.run = run
-        self._file: IO[str] = open(self.folder / run, "w")
+        self._file: IO[str] = open(self.folder / run, "w")  # noqa: SIM115 open for as long as we live
         fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self.line = json.dumps(
             {

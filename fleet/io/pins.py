@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import functools
 import json
 import os
 import tempfile
@@ -154,7 +155,8 @@ def replace(path: Path, data: bytes) -> None:
 
 def _load(path: Path) -> asyncssh.SSHKnownHosts | None:
     try:
-        text = path.read_text(errors="replace")
+        status = path.stat()
+        return _parsed(path, status.st_mtime_ns, status.st_size)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -162,8 +164,13 @@ def _load(path: Path) -> asyncssh.SSHKnownHosts | None:
             f"the known hosts in {path} cannot be read: {os.strerror(error.errno or 0)}",
             next=f"chmod u+r {path}",
         ) from error
+
+
+@functools.lru_cache(maxsize=64)
+def _parsed(path: Path, changed: int, size: int) -> asyncssh.SSHKnownHosts:
+    """Once for each state of the file: hundreds of hosts may share a long one."""
     known = asyncssh.SSHKnownHosts()
-    for line in text.splitlines():
+    for line in path.read_text(errors="replace").splitlines():
         # One odd line must not hide the others.
         with contextlib.suppress(ValueError, asyncssh.KeyImportError):
             known.load(line)

@@ -46,6 +46,7 @@ async def serve(
     authorized_key: Path,
     host_key: Path,
     shell: str = "/bin/sh",
+    path: str = "",
 ) -> Server:
     """A server on 127.0.0.1 for the user who runs it, with a home folder of its own.
 
@@ -53,6 +54,7 @@ async def serve(
         port: 0 takes a free one.
         authorized_key: file of public keys that may log in.
         host_key: file of its private key; made where it is missing.
+        path: folders that its commands search first.
     """
     await asyncio.to_thread(home.mkdir, parents=True, exist_ok=True, mode=0o700)
     await asyncio.to_thread(make_key, host_key)
@@ -60,7 +62,7 @@ async def serve(
     acceptor = await asyncssh.listen(
         "127.0.0.1",
         port,
-        server_factory=lambda: Guard(home, shell, connections),
+        server_factory=lambda: Guard(home, shell, path, connections),
         server_host_keys=[str(host_key)],
         authorized_client_keys=str(authorized_key),
         password_auth=False,
@@ -93,9 +95,12 @@ def make_key(path: Path) -> None:
 class Guard(asyncssh.SSHServer):
     """What a connection may do."""
 
-    def __init__(self, home: Path, shell: str, connections: set[asyncssh.SSHServerConnection]) -> None:
+    def __init__(
+        self, home: Path, shell: str, path: str, connections: set[asyncssh.SSHServerConnection]
+    ) -> None:
         self._home = home
         self._shell = shell
+        self._path = f"{path}:{SEARCH}" if path else SEARCH
         self._connections = connections
         self._from = ""
 
@@ -115,7 +120,7 @@ class Guard(asyncssh.SSHServer):
             "USER": user,
             "LOGNAME": user,
             "SHELL": self._shell,
-            "PATH": SEARCH,
+            "PATH": self._path,
             "SSH_CONNECTION": self._from,
             "SSH_CLIENT": " ".join(self._from.split()[:2] + self._from.split()[3:]),
         }
@@ -140,8 +145,15 @@ async def main(words: Sequence[str]) -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--keys", type=Path, required=True, help="public keys that may log in")
     parser.add_argument("--host-key", type=Path, required=True, help="made where it is missing")
+    parser.add_argument("--path", default="", help="folders that its commands search first")
     given = parser.parse_args(words)
-    server = await serve(given.home, port=given.port, authorized_key=given.keys, host_key=given.host_key)
+    server = await serve(
+        given.home,
+        port=given.port,
+        authorized_key=given.keys,
+        host_key=given.host_key,
+        path=given.path,
+    )
     print(f"port {server.port}", flush=True)
     await asyncio.to_thread(sys.stdin.buffer.read)
     await server.close()

@@ -89,7 +89,8 @@ async def complete(world: World, need: Complete) -> Completion:
             if piece:
                 first = first if first is not None else world.clock.monotonic() - started
                 text.append(piece)
-                world.door.print(piece, "")
+                if not need.is_quiet:
+                    world.door.print(piece, "")
     return Completion(
         text="".join(text),
         tokens=_integer(timings.get("predicted_n")),
@@ -143,7 +144,7 @@ async def forward(world: World, need: Forward) -> None:
             ts=world.clock.now(),
             run=world.run,
             host=need.host,
-            message=f"{need.server} is at 127.0.0.1:{port} until ctrl+c; the API key is in {_key_file(world, need)}",
+            message=f"{need.server} is at 127.0.0.1:{port} until ctrl+c; its key: {_key_file(world, need)}",
         )
     )
     async with server:

@@ -57,13 +57,11 @@ def os_version(release: Section, board: Section, told: Mapping[str, str], is_wsl
     )
     name = safe_line(name.strip("\"'"), 200)
     if not name and told.get("android"):
-        name = "Android"
+        name = "Android (Termux)" if told.get("termux") else "Android"
     trees = re.findall(r"(?m)^compatible=(.+)$", board.text)
     notes = []
     if is_wsl:
         notes.append("WSL2" if "wsl2" in told.get("release", "").lower() else "WSL")
-    if told.get("termux"):
-        notes.append("Termux")
     if any(tree.startswith("nvidia,tegra") for tree in trees):
         notes.append("Jetson")
     if any(tree.startswith("raspberrypi,") for tree in trees):

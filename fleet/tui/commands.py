@@ -3,31 +3,35 @@
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from textual import on
 
 from fleet.tui import columns, filters
-from fleet.tui.keys import HINTS, LATER
+from fleet.tui.frame import Frame
+from fleet.tui.keys import LATER
 from fleet.tui.paint import clean
 from fleet.tui.widgets.prompt import Prompt
-
-if TYPE_CHECKING:
-    from fleet.tui.app import FleetApp
 
 Found = Sequence[tuple[str, str]]
 
 
-class Commands:
-    """The half of the app that reads text. Mixed into FleetApp."""
+class Commands(Frame):
+    """The layer that reads text."""
 
-    _complete: Callable[[str], Found] | None
-    _send: Callable[[str], None]
+    complete: Callable[[str], Found] | None = None
+    send: Callable[[str], None]
 
-    def candidates(self: "FleetApp", text: str) -> Found:
+    def go(self, name: str) -> None:
+        """To a view, remembered."""
+        self.show_view(name)
+
+    def export(self, form: str) -> None:
+        """Writes what is shown into a file."""
+
+    def candidates(self, text: str) -> Found:
         """What the last word may become, with help."""
-        if self._complete is not None:
-            return self._complete(text)
+        if self.complete is not None:
+            return self.complete(text)
         word = text.rsplit(" ", 1)[-1]
         if " " not in text.lstrip():
             return [
@@ -35,7 +39,7 @@ class Commands:
             ]
         return [(name, "host") for name in self.model.state.hosts if name.startswith(word)]
 
-    def submit(self: "FleetApp", text: str) -> None:
+    def submit(self, text: str) -> None:
         """Runs a line as typed; `.` is what is under the cursor, `%` what is marked."""
         text = self._expanded(text.removeprefix("fleet ").strip())
         if not text:
@@ -48,14 +52,14 @@ class Commands:
             self.say(f"read-only: {verb} would change something", "warn")
             return
         self.say(f"> {text}")
-        self._send(text)
+        self.send(text)
 
-    def open_prompt(self: "FleetApp", mode: str, text: str = "") -> None:
+    def open_prompt(self, mode: str, text: str = "") -> None:
         self.prompt.ask(mode, text)
         self.status.display = False
         self.show_hints(mode)
 
-    def close_prompt(self: "FleetApp") -> None:
+    def close_prompt(self) -> None:
         self.prompt.display = False
         self.status.display = True
         table = self.view.table()
@@ -63,18 +67,18 @@ class Commands:
         self.show_hints(self.current)
 
     @on(Prompt.Typed)
-    def _typed(self: "FleetApp", message: Prompt.Typed) -> None:
+    def _typed(self, message: Prompt.Typed) -> None:
         if message.mode == "filter" and self.prompt.display:
             self._filter(message.text)
 
     @on(Prompt.Left)
-    def _left(self: "FleetApp", message: Prompt.Left) -> None:
+    def _left(self, message: Prompt.Left) -> None:
         if message.mode == "filter":
             self._filter("")
         self.close_prompt()
 
     @on(Prompt.Entered)
-    def _entered(self: "FleetApp", message: Prompt.Entered) -> None:
+    def _entered(self, message: Prompt.Entered) -> None:
         self.close_prompt()
         match message.mode:
             case "command":
@@ -90,12 +94,12 @@ class Commands:
                     self.exit(f"open {Path(message.text).expanduser()}")
 
     @on(Prompt.Candidates)
-    def _candidates(self: "FleetApp", message: Prompt.Candidates) -> None:
+    def _candidates(self, message: Prompt.Candidates) -> None:
         shown = "  ".join(f"{clean(word)}" for word, _ in message.found[:12])
         help_text = clean(message.found[0][1]) if message.found else ""
         self.show_hints("", ((f" {shown}", "key"), (f"   {help_text}", "dim")))
 
-    def _filter(self: "FleetApp", text: str) -> None:
+    def _filter(self, text: str) -> None:
         self.model.filter = text
         _, problem = filters.matcher(text)
         if problem:
@@ -104,7 +108,7 @@ class Commands:
             self.show_hints("filter")
         self.draw()
 
-    def _choose_columns(self: "FleetApp", text: str) -> None:
+    def _choose_columns(self, text: str) -> None:
         wanted = tuple(text.replace(",", " ").split())
         unknown = [key for key in wanted if key not in columns.BY_KEY]
         if unknown:
@@ -113,17 +117,13 @@ class Commands:
         self.model.wanted = ("host", *(key for key in wanted if key != "host")) if wanted else ()
         self.draw()
 
-    def _expanded(self: "FleetApp", text: str) -> str:
+    def _expanded(self, text: str) -> str:
         here = self.view.target()
         marked = ",".join(name for name in self.model.order if name in self.model.marked)
         words = re.split(r"(\s+)", text)
         named = {".": here or ".", "%": marked or "%"}
         return "".join(named.get(word, word) for word in words)
 
-    def later(self: "FleetApp", key: str) -> None:
+    def later(self, key: str) -> None:
         name, word, meanwhile = LATER[key]
         self.say(f"{name}: comes with the {word} screen; meanwhile: {meanwhile}")
-
-    @property
-    def hint_names(self) -> Sequence[str]:
-        return tuple(HINTS)

@@ -33,7 +33,7 @@ GLOBAL = (
     Key("colon", "command", "command line", ":"),
     Key("slash", "filter", "filter: regex, !x, state:down, @tag", "/"),
     Key("enter", "open", "open what is under the cursor", "Enter"),
-    Key("escape", "back", "back, then clear the filter", "Esc"),
+    Key("escape", "out", "back, then clear the filter", "Esc"),
     Key("q", "leave", "back; at the top: quit", "q"),
     Key("j,down", "step(1)", "down", "j"),
     Key("k,up", "step(-1)", "up", "k"),

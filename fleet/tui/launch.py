@@ -13,6 +13,7 @@ from fleet.tui.options import Options, check_terminal, environment, is_utf8
 if TYPE_CHECKING:
     from fleet.tui.app import FleetApp
 
+DEFAULT = Options()
 Completer = Callable[[str], Sequence[tuple[str, str]]]  # line so far -> (last word completed, help)
 
 
@@ -21,7 +22,7 @@ def launch(
     submit: Callable[[str], None],
     *,
     hosts: Sequence[Known] = (),
-    options: Options = Options(),
+    options: Options = DEFAULT,
     **more: Any,
 ) -> str | None:
     """Runs the dashboard until it is left.
@@ -48,7 +49,7 @@ def make(
     submit: Callable[[str], None],
     *,
     hosts: Sequence[Known] = (),
-    options: Options = Options(),
+    options: Options = DEFAULT,
     state: State | None = None,
     levels: Mapping[str, int] | None = None,
     complete: Completer | None = None,

@@ -11,7 +11,8 @@ from fleet.tui.options import Options
 from fleet.tui.rows import View, sort_value
 from fleet.tui.text import Steady
 
-RESORT = 10.0  # seconds between two changes of the order that nobody asked for
+RESORT = 5.0  # seconds between two changes of the order that nobody asked for
+SLOW_RESORT = 60.0
 
 
 @dataclass(slots=True)
@@ -48,7 +49,8 @@ class Model:
         hosts = self.state.hosts
         self.words = {name: ages.host_word(host, now, self.state.interval) for name, host in hosts.items()}
         asked = (self.sort, self.is_reverse, self.filter, self.only_problems, len(hosts))
-        is_due = asked != self._last or not 0 <= now - self.sorted_at < RESORT
+        pause = SLOW_RESORT if self.options.slow else RESORT
+        is_due = asked != self._last or not 0 <= now - self.sorted_at < pause
         if is_due or self.only_problems or "state" in self.filter:
             self._arrange(now, is_due)
             self._last = asked
@@ -65,7 +67,7 @@ class Model:
         shown.sort(key=lambda host: host.name)
         keyed = [(sort_value(host, self.sort, now, interval), host.name) for host in shown]
         known = [entry for entry in keyed if entry[0][0] == 0]
-        known.sort(key=lambda entry: entry[0][1], reverse=self.is_reverse)  # type: ignore[arg-type,return-value]
+        known.sort(key=lambda entry: entry[0][1], reverse=self.is_reverse)
         self.order = tuple(name for _, name in known) + tuple(name for value, name in keyed if value[0])
         self.sorted_at = now
 

@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import math
 import random
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -65,7 +66,7 @@ class Story:
 
     def __init__(self, hosts: int = 12, *, share: float = 1.0, seed: int = 1, troubles: bool = True) -> None:
         self._random = random.Random(seed)
-        self._share = share
+        self._changing = int(hosts * share + 0.5)
         self._troubles = troubles and hosts >= 6
         self.actors = tuple(self._actor(number) for number in range(hosts))
         self.known = tuple(actor.known for actor in self.actors)
@@ -93,14 +94,21 @@ class Story:
             said += self._values(number, at, 0)
         return said
 
+    def past(self, at: float, seconds: int) -> list[Event]:
+        """The minutes before, so that histories are full."""
+        return [
+            self._values(place, at - ago, -ago if place < self._changing else 0)[1]
+            for ago in range(seconds, 0, -3)
+            for place in range(len(self.actors))
+        ]
+
     def tick(self, at: float, number: int) -> list[Event]:
         """One second later."""
         said: list[Event] = []
-        changing = int(len(self.actors) * self._share + 0.5)
         for place, actor in enumerate(self.actors):
             if self._troubles and (place == 3 or (place == 5 and number > 3)):
                 continue
-            if place < changing:
+            if place < self._changing:
                 said += self._values(place, at, number)
             else:
                 said.append(happened.Heartbeat(ts=at, run=RUN, host=actor.known.name))
@@ -147,7 +155,12 @@ class Story:
         kind, backend, model, speed, vram = KINDS[min(number, 3)] if number < 4 else KINDS[number % 4]
         name = kind if number < 3 else "mac" if number == 3 else f"{kind}-{number:03}"
         backend = "metal" if number == 3 else backend
-        known = Known(name, tags=(backend,), backend=backend, servers=("chat",))
+        known = Known(
+            name,
+            tags=("gpu",) if vram else ("apple",) if backend == "metal" else (),
+            backend=backend,
+            servers=("chat",),
+        )
         return Actor(known, model, speed * self._random.uniform(0.8, 1.1), vram)
 
     def _values(self, place: int, at: float, number: int) -> list[Event]:
@@ -248,16 +261,19 @@ def _step(
 class Player:
     """Plays a story into a feed, and answers the command line in its way."""
 
-    def __init__(self, story: Story, feed: Feed, now: Callable[[], float], pace: float = 1.0) -> None:
+    def __init__(
+        self, story: Story, feed: Feed, now: Callable[[], float], pace: float = 1.0, past: int = 0
+    ) -> None:
         self.story = story
         self.feed = feed
         self._now = now
         self._pace = pace  # seconds between ticks
+        self._past = past  # seconds
         self._runs = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def play(self) -> None:
-        for event in self.story.opening(self._now()):
+        for event in (*self.story.past(self._now(), self._past), *self.story.opening(self._now())):
             self.feed.put(event)
         number = 0
         while True:
@@ -309,7 +325,7 @@ def plan(host: str) -> Plan:
     return Plan(host, tuple(steps), notes, {"model": "q5 -> q4km", "build": "b6480 -> b11434"})
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     import time
 
     from fleet.tui.launch import launch
@@ -318,17 +334,18 @@ def main() -> None:
     parser.add_argument("--hosts", type=int, default=12)
     parser.add_argument("--share", type=float, default=1.0, help="of the hosts, those that change every tick")
     parser.add_argument("--pace", type=float, default=1.0, help="seconds between ticks")
+    parser.add_argument("--past", type=int, default=0, help="seconds of history to begin with")
     parser.add_argument("--calm", action="store_true", help="nobody is down, swaps or is stale")
     parser.add_argument("--hostile", action="store_true", help="names and texts that attack the terminal")
     parser.add_argument("--clock", type=float, help="stop the clock at this Unix time")
     parser.add_argument("--folder", help="for copies and exports")
     for flag in ("--slow", "--ascii", "--no-mouse", "--read-only", "--empty"):
         parser.add_argument(flag, action="store_true")
-    given = parser.parse_args()
+    given = parser.parse_args(words)
     now = (lambda: given.clock) if given.clock is not None else time.time
     feed = Feed()
     story = Story(0 if given.empty else given.hosts, share=given.share, troubles=not given.calm)
-    player = Player(story, feed, now, given.pace)
+    player = Player(story, feed, now, given.pace, given.past)
     options = Options(
         ascii=given.ascii,
         slow=given.slow,
@@ -358,7 +375,7 @@ def main() -> None:
         desk=desk,
     )
     if chosen:
-        print(chosen)
+        sys.stdout.write(f"{chosen}\n")
 
 
 EVIL = "a\x1b]0;owned\x07b\x1b[31mc\rd\u202ee[red]f\x9b2Jg漢字"

@@ -121,7 +121,7 @@ def _lock(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "warn",
             "lock",
-            f"held by {facts.lock.holder or 'an unknown controller'}; expires 90 s after its last sign of life",
+            f"held by {facts.lock.holder or 'an unknown controller'}; expires after 90 s of silence",
             f"fleet unlock {facts.host}",
         )
 

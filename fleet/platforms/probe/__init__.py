@@ -88,6 +88,7 @@ def parse(host: str, output: bytes, nonce: str, at: float) -> Facts:
         unknown=unknown,
         at=at,
         sources=store.sources(_text(found, "sources")),
+        used=store.used(_text(found, "used")),
     )
 
 

@@ -94,6 +94,14 @@ probe_sources() (
     :
 )
 
+# ids of builds and models that a release names, whether it is current or not
+probe_used() {
+    for _file in "$FLEET_ROOT"/releases/*/*/RELEASE.json; do
+        [ -f "$_file" ] || continue
+        sed -n -e 's/^ "fingerprint": "\([0-9a-f]*\)".*/\1/p' -e 's/^ "sha256": "\([0-9a-f]*\)".*/\1/p' "$_file"
+    done | sort -u
+}
+
 # job ID alive|ended EXIT|-
 probe_jobs() {
     for _job in "$FLEET_ROOT"/jobs/*; do
@@ -136,6 +144,7 @@ if is_here platform_sections; then
     section models probe_models
     section parts probe_parts
     section sources probe_sources
+    section used probe_used
     section jobs probe_jobs
     section lock probe_lock
     section instances fleet_instances

@@ -38,6 +38,11 @@ def sources(text: str) -> tuple[str, ...]:
     return tuple(re.findall(r"(?m)^([A-Za-z0-9._-]+)\.tar\.gz$", text))
 
 
+def used(text: str) -> frozenset[str]:
+    """Ids of builds and models that some release on the host needs."""
+    return frozenset(re.findall(r"(?m)^([0-9a-f]{16}|[0-9a-f]{64})$", text))
+
+
 def jobs(text: str) -> tuple[Job, ...]:
     """An exit code counts only for a job that ended: a running one may have an old file."""
     found = []

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from rich.style import Style
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -37,7 +38,12 @@ class ConfirmBox(ModalScreen[bool]):
     """
 
     def __init__(
-        self, request: ConfirmRequest, state: State, monotonic: Callable[[], float], is_ascii: bool = False
+        self,
+        request: ConfirmRequest,
+        state: State,
+        monotonic: Callable[[], float],
+        tones: dict[str, Style],
+        is_ascii: bool = False,
     ) -> None:
         super().__init__(classes="plain" if is_ascii else "")
         self.request = request
@@ -48,6 +54,7 @@ class ConfirmBox(ModalScreen[bool]):
         self._said = ""
         self._plans = Lines(classes="plans")
         self._answer = Lines(classes="answer")
+        self._plans.tones = self._answer.tones = tones
 
     def compose(self) -> ComposeResult:
         with Vertical():

@@ -50,6 +50,8 @@ class FleetView(View):
         total = ages.totals(model.state, model.now(), model.words.values())
         down: Part = (f" {total.down} down", "bad" if total.down else "")
         warn: Part = (f" {total.warn} warn", "warn" if total.warn else "")
+        if self.app.size.width < columns.LIST_BELOW:
+            return ((f" {total.ok} ok", ""), warn, down)
         rest = f" {total.rest} off" if total.rest else ""
         steady = model.steady
         speed = rate_text(steady.value("", "gen", total.generation, 0.5)).replace(".0", "")
@@ -110,6 +112,8 @@ class FleetView(View):
         if laid == self._laid:
             return
         self._laid = laid
+        if model.options.slow and not wide:
+            wide = tuple(key for key in columns.choose(table_width) if key != "history")
         self._columns = columns.layout(table_width, model.state.hosts, wide, model.skip)
         self._table.head(columns.head(self._columns, model.sort, model.is_reverse, model.options.ascii))
         self._table.repaint()

@@ -1,5 +1,6 @@
 """The overlay that explains the screen, the keys, the glyphs and the numbers."""
 
+from rich.style import Style
 from textual import events
 from textual.app import ComposeResult
 from textual.screen import ModalScreen
@@ -32,13 +33,14 @@ class HelpBox(ModalScreen[None]):
     HelpBox Lines { height: 1fr; }
     """
 
-    def __init__(self, screen: str, is_ascii: bool, note: str = "") -> None:
+    def __init__(self, screen: str, tones: dict[str, Style], is_ascii: bool, note: str = "") -> None:
         super().__init__()
-        self._name = screen
+        self._about = screen
         self._ascii = is_ascii
         self._note = note
         self._search: str | None = None
         self._lines = Lines()
+        self._lines.tones = tones
 
     def compose(self) -> ComposeResult:
         yield self._lines
@@ -79,7 +81,7 @@ class HelpBox(ModalScreen[None]):
     def _show(self) -> None:
         search = self._search
         width = self._lines.size.width
-        title = f" Help: {self._name.replace('_', ' ').capitalize()}"
+        title = f" Help: {self._about.replace('_', ' ').capitalize()}"
         typed = "/ search" if search is None else f"/{search}_"
         lines: list[Line] = [((title, "strong"), (f"    {typed}    Esc closes", "dim"))]
         if self._note:
@@ -106,8 +108,8 @@ class HelpBox(ModalScreen[None]):
         return [(*one, *other) for one, other in zip(left, right, strict=True)]
 
     def _here(self) -> list[tuple[str, str]]:
-        local = [(key.shown, key.help) for key in LOCAL.get(self._name, ())]
-        return local + list(HINTS.get(self._name, ()))
+        local = [(key.shown, key.help) for key in LOCAL.get(self._about, ())]
+        return local + list(HINTS.get(self._about, ()))
 
     def _glyphs(self) -> list[tuple[str, str]]:
         by_glyph: dict[str, list[str]] = {}

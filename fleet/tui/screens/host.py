@@ -4,6 +4,7 @@ import time
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.widget import Widget
 
 from fleet.core import ages
 from fleet.core.state import HostState, ServerState
@@ -29,7 +30,6 @@ from fleet.tui.widgets.lines import Lines
 from fleet.tui.widgets.row import Row
 from fleet.tui.widgets.table import FleetTable
 
-FACTS = 7  # lines above the servers
 SERVERS = (
     *(("SERVER", 12, "left"), ("STATE", 11, "left"), ("MODEL", 20, "left"), ("GEN t/s", 7, "right")),
     *(("SLOTS", 5, "right"), ("Q", 2, "right"), ("UP", 6, "right"), ("RESTARTS", 8, "right")),
@@ -88,11 +88,11 @@ class HostView(View):
             self._table.put(())
             self._events.show(())
             return
-        self._facts.show(self._fact_lines(host))
+        facts = self._fact_lines(host)
+        _set_height(self._facts, len(facts) + 1)
+        self._facts.show(facts)
         names = tuple(dict.fromkeys((*host.servers, *host.declared)))
-        rows = min(max(len(names), 1) + 1, max(self.size.height - FACTS - 2, 2))
-        if self._table.styles.height is None or self._table.styles.height.value != rows:
-            self._table.styles.height = rows
+        _set_height(self._table, min(max(len(names), 1) + 1, max(self.size.height - len(facts) - 3, 2)) + 1)
         title = " " + " ".join(fit(name, width, align) for name, width, align in SERVERS)
         self._table.head(((title, "head"),))
         self._table.put(names)
@@ -101,7 +101,6 @@ class HostView(View):
 
     def _fact_lines(self, host: HostState) -> list[Line]:
         model, sample = self.model, host.sample
-        ascii = model.options.ascii
         now = model.now()
         row = host_row(host, [BY_KEY[key] for key in ("gen", "pp", "slots", "q", "kv")], model.view, False)
         gen, pp, slots, q, kv = row.parts[0][0].split()[:5] if row.parts else [UNKNOWN] * 5
@@ -114,7 +113,7 @@ class HostView(View):
             ((f" GEN {gen} t/s  PP {pp}  TTFT {ttft}  SLOTS {slots}  Q {q}  KV {kv}% (/slots)", ""),),
             (
                 (" GEN  ", "head"),
-                (spark(cells, ascii), "ok"),
+                (spark(cells, model.options.ascii), "ok"),
                 (f"  max {rate_text(max(known))}" if known else "  no samples yet", ""),
             ),
         ]
@@ -178,6 +177,12 @@ class HostView(View):
         if not host.log:
             lines.append(((" nothing happened yet", "dim"),))
         return lines
+
+
+def _set_height(widget: Widget, lines: int) -> None:
+    height = widget.styles.height
+    if height is None or height.value != lines:
+        widget.styles.height = lines
 
 
 def _slots(busy: int | None, total: int) -> str:

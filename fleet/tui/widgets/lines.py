@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from rich.segment import Segment
+from rich.style import Style
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
@@ -74,7 +75,7 @@ class Lines(Widget):
         strip = self._strips.get(number)
         if strip is None or strip.cell_length != width:
             line = self._lines[number] if number < len(self._lines) else ()
-            base = self.rich_style
+            base = Style.null() if self.app.native_ansi_color else self.rich_style
             parts = paint.segments(line, width, self.tones)
             strip = Strip([Segment(text, base + style if style else base) for text, style, _ in parts], width)
             self._strips[number] = strip

