@@ -112,7 +112,7 @@ def test_cards_are_seen_without_their_tools():
     [
         ("cuda-desktop", "Debian GNU/Linux 12 (bookworm)", "glibc 2.36"),
         ("alpine-container", "Alpine Linux v3.20", "musl 1.2.5"),
-        ("termux", "Android on Termux", None),
+        ("termux", "Android (Termux)", None),
         ("mac", "macOS 15.2", "libSystem"),
     ],
 )

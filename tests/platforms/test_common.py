@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import signal
 import subprocess
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from fleet.core.shell import assign
+from fleet.platforms import macos
 from fleet.platforms.base import program
 from tests.platforms.shells import SHELLS, run, told
 
@@ -91,6 +93,19 @@ def test_a_process_that_ended_and_was_not_waited_for_is_not_alive(root):
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     assert told("sh", root, 'start_time "$PID" || echo ended', PID=str(process.pid)) == "ended"
     process.wait()
+
+
+@pytest.mark.parametrize("shell", [name for name in SHELLS if name != "busybox"])  # it brings its own ps
+def test_a_mac_names_the_start_of_a_process_in_one_word_and_in_utc(shell, root):
+    """The same options of ps as on macOS, with this machine's ps."""
+    body = (
+        macos.platform.script
+        + "process_start $$\nTZ=Asia/Tokyo process_start $$\nprocess_start 4194305 || echo none\n"
+    )
+    first, second, third = told(shell, root, body).splitlines()
+    assert re.fullmatch(r"[A-Z][a-z]{2}_[A-Z][a-z]{2}_\d+_\d\d:\d\d:\d\d_\d{4}", first)
+    assert first[:13] == second[:13]  # GNU's ps may be a second off
+    assert third == "none"
 
 
 @every_shell
