@@ -114,7 +114,7 @@ class Engine:
         document = error.document()
         self.world.say(
             HostFailed(
-                **self.world.stamp(host or None),
+                **self.world.stamp(host or error.host),
                 kind=error.kind,
                 message=str(document["message"]),
                 next=error.next,

@@ -12,8 +12,9 @@ from fleet.core.shell import quote
 from fleet.core.text import safe_line
 
 SHELL = "sh -s"
-# Blank lines before the program are skipped, so that a `read` in `.bashrc` may eat one.
-FEED = 'exec sh -c \'while IFS= read -r line && [ -z "$line" ]; do :; done; eval "$line"\''
+# Without `exec`, which a restricted shell refuses. Blank lines before the program are
+# skipped, so that a `read` in `.bashrc` may eat one.
+FEED = 'sh -c \'while IFS= read -r line && [ -z "$line" ]; do :; done; eval "$line"\''
 NOISE = 4096  # bytes of it kept, for the message
 
 

@@ -48,6 +48,7 @@ class Link:
         self._transport: Transport | None = None
         self.was_up = False
         self._keeper: asyncio.Task[None] | None = None
+        self._lost: asyncio.Future[BaseException | None] | None = None
         self._changed = asyncio.Event()
         self._hurry = asyncio.Event()
         self._is_asked = asyncio.Event()
@@ -99,12 +100,16 @@ class Link:
             self._hurry.set()
         self._start()
         while True:
-            if self._transport is not None and self.state == "up":
+            if self._transport is not None and self.state == "up" and not self._is_lost():
                 return self._transport
             if self.state == "down" and self.error and (not self.was_up or self.error.kind in failures.FATAL):
                 raise self.error
             self._changed.clear()
             await self._changed.wait()
+
+    def _is_lost(self) -> bool:
+        # Known a moment before the keeper has noted it.
+        return self._lost is not None and self._lost.done()
 
     def _keeper_is_done(self) -> bool:
         return self._keeper is None or self._keeper.done()
@@ -118,6 +123,7 @@ class Link:
         while True:
             self._become("connecting")
             lost: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
+            self._lost = lost
             try:
                 transport = await self._dial(lambda reason, lost=lost: _tell(lost, reason))  # type: ignore[misc]
             except FleetError as error:

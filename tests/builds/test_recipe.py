@@ -25,7 +25,11 @@ def test_a_fingerprint_is_sixteen_hex_digits_that_stay_the_same():
         {"root": "/srv/fleet"},
         {"user": "bob", "home": "/home/bob"},
         {"boot_id": "c", "kernel": "6.2.0", "uptime": 5.0},
-        {"cpu": replace(LAPTOP.cpu, model="AMD EPYC", threads=2, flags=("ssbd", "sse4_2", "fma", "avx2", "ibrs"))},
+        {
+            "cpu": replace(
+                LAPTOP.cpu, model="AMD EPYC", threads=2, flags=("ssbd", "sse4_2", "fma", "avx2", "ibrs")
+            )
+        },
         {"tools": TOOLS | {"cmake": Tool("cmake", "/opt/cmake", "4.0")}},
     ],
     ids=["name", "root", "user", "boot", "cpu model and kernel flags", "cmake"],

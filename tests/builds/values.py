@@ -11,7 +11,11 @@ from fleet.core.plan import Artifact
 GIB = 2**30
 WISH = Host(address="192.0.2.1")
 TREE = Tree(
-    "0123456789abcdef", "b11434", 11434, None, Artifact("source", "0123456789abcdef", "llama.cpp b11434", 10_000_000)
+    "0123456789abcdef",
+    "b11434",
+    11434,
+    None,
+    Artifact("source", "0123456789abcdef", "llama.cpp b11434", 10_000_000),
 )
 RTX = Gpu("nvidia", "NVIDIA GeForce RTX 4070", "cuda", 12 * GIB, 11 * GIB, "8.9", None, "550.54")
 TOOLS = {

@@ -10,6 +10,7 @@ from fleet.core.errors import FleetError, StepError, UnreachableError
 from fleet.core.inventory import Host
 from fleet.io.clock import SystemRandom
 from fleet.io.folders import SystemFolders
+from fleet.io.gate import Gate
 from fleet.io.links import Link, Links, OnLost, links
 from fleet.io.ports import Answer, Transport
 from tests.io.near import near
@@ -122,6 +123,17 @@ async def test_a_lost_host_is_waited_for() -> None:
     await one.close()
 
 
+async def test_a_connection_that_just_ended_is_not_given_out() -> None:
+    exchange, clock = Exchange(), Hours()
+    one = link(exchange, clock)
+    await one.get()
+    exchange.hang_up(None)
+    again = asyncio.create_task(one.get())
+    await clock.pass_(5)
+    assert await again is exchange.wires[1]
+    await one.close()
+
+
 async def test_attempts_become_rarer() -> None:
     exchange, clock = Exchange(None, *[down() for _ in range(1000)]), Hours()
     one = link(exchange, clock)
@@ -180,6 +192,38 @@ async def test_after_the_machine_slept_every_link_shows_a_sign_of_life() -> None
     await clock.pass_(10)
     assert await every.get("x") is exchange.wires[1]
     await every.close()
+
+
+async def test_dead_hosts_do_not_keep_the_living_waiting() -> None:
+    gate = Gate(total=2, silent=0.01)
+    dead = asyncio.Event()
+
+    async def wait(address: str) -> None:
+        async with gate.passing(address):
+            await dead.wait()
+
+    waiting = [asyncio.create_task(wait(f"dead{n}")) for n in range(6)]
+    async with asyncio.timeout(20), gate.passing("alive") as place:
+        place.met()
+    dead.set()
+    await asyncio.gather(*waiting)
+
+
+async def test_hosts_that_talk_are_counted() -> None:
+    gate = Gate(total=2, silent=0.01)
+    inside = most = 0
+
+    async def talk(address: str) -> None:
+        nonlocal inside, most
+        async with gate.passing(address) as place:
+            place.met()
+            inside += 1
+            most = max(most, inside)
+            await asyncio.sleep(0.03)
+            inside -= 1
+
+    await asyncio.gather(*(talk(f"h{n}") for n in range(8)))
+    assert most == 2
 
 
 async def test_each_change_of_state_is_told() -> None:

@@ -53,12 +53,12 @@ def add(folder: Path, number: int) -> None:
 
 def test_two_fleets_at_once_lose_no_pin(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=add, args=(tmp_path, number)) for number in range(3)]
+    workers = [context.Process(target=add, args=(tmp_path, number)) for number in range(2)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    assert len(json.loads((tmp_path / "pins.json").read_text())["hosts"]) == 15
+    assert len(json.loads((tmp_path / "pins.json").read_text())["hosts"]) == 10
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"hosts": {"a": {"x": 1}}}', '{"hosts": 3}', "\xff"])

@@ -89,13 +89,12 @@ async def test_a_jump_host_of_the_ssh_config_is_used(hosts: Hosts, tmp_path: Pat
     assert (error.value.kind, error.value.next) == ("host-key-unknown", "ssh near")
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "dash"])
+@pytest.mark.parametrize("shell", ["bash", "zsh", "dash", "rbash"])
 async def test_noise_of_a_login_shell_is_not_output(hosts: Hosts, tmp_path: Path, shell: str) -> None:
     noise = "echo 'Welcome to h2'; printf '\\033]0;title\\007'; read -r eaten; echo warning >&2\n"
-    for name in (".bashrc", ".zshenv", ".profile"):
-        home = f"~fleet/{name}"
-        hosts["h2"].exec("sh", "-c", f"cat > {home} <<'END'\n{noise}END\nchown fleet {home}")
-    hosts["h2"].exec("usermod", "-s", f"/bin/{shell}", "fleet")
+    files = "~fleet/.bashrc ~fleet/.zshenv ~fleet/.profile"
+    become = f"usermod -s /bin/{shell} fleet"
+    hosts["h2"].exec("sh", "-c", f"{become}; tee {files} && chown fleet {files}", stdin=noise)
     transport = await connect(wish(hosts["h2"]), tmp_path)
     try:
         answer = await transport.run("echo mine; exit 4", deadline=10)
@@ -104,8 +103,7 @@ async def test_noise_of_a_login_shell_is_not_output(hosts: Hosts, tmp_path: Path
         assert fed.out == b"data\ndata\ndata\n"
     finally:
         await transport.close()
-        hosts["h2"].exec("sh", "-c", "rm ~fleet/.bashrc ~fleet/.zshenv ~fleet/.profile")
-        hosts["h2"].exec("usermod", "-s", "/bin/bash", "fleet")
+        hosts["h2"].exec("sh", "-c", f"rm {files}; usermod -s /bin/bash fleet")
 
 
 async def test_fourteen_programs_share_ten_sessions(h1: SshTransport) -> None:
@@ -118,7 +116,7 @@ async def test_a_small_max_sessions_only_makes_it_slower(hosts: Hosts, tmp_path:
     # Eight places taken by others on the same connection leave two.
     begun = [asyncio.Event() for _ in range(8)]
     long = [
-        asyncio.create_task(one.run("echo; sleep 3", deadline=60, on_line=lambda _, e=event: e.set()))
+        asyncio.create_task(one.run("echo; sleep 1.5", deadline=60, on_line=lambda _, e=event: e.set()))
         for event in begun
     ]
     await asyncio.gather(*(event.wait() for event in begun))
