@@ -15,6 +15,13 @@ from fleet.core.names import nearest
 if TYPE_CHECKING:
     pass
 
+# Options that only verbs of that level or above show in their help; all accept them.
+ACTING = {"yes": 1, "max_hosts": 1, "confirm": 3, "dry_run": 1, "jobs": 1, "reason": 1, "read_only": 1}
+GROUPS = {
+    "config": "Show the inventory as fleet understands it.",
+    "host": "Add, list, trust and remove hosts of the inventory.",
+    "models": "Models of the inventory.",
+}
 DOORS = {
     "tui": "Open the dashboard.",
     "demo": "Three real hosts on this machine, llama.cpp really built, a real model served.",
@@ -99,8 +106,7 @@ class Tree(click.Group):
         if not members:
             return None
         commands = {short: command(full, VERBS.take(full)) for short, full in members.items()}
-        words = ", ".join(commands)
-        return click.Group(name, commands=commands, help=f"{name.capitalize()}: {words}.")
+        return click.Group(name, commands=commands, help=GROUPS.get(name))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -132,7 +138,7 @@ def command(name: str, verb: Verb) -> click.Command:
             click.Option(["--every"], type=float, default=5.0, metavar="S", help="Seconds between two looks.")
         )
     own = {param.name for param in params}
-    params += [param for param in common() if param.name not in own]
+    params += [param for param in common(verb.level) if param.name not in own]
 
     def callback(**values: Any) -> Any:
         outer = click.get_current_context().find_object(dict) or {}
@@ -152,9 +158,9 @@ def command(name: str, verb: Verb) -> click.Command:
     )
 
 
-def common() -> list[click.Parameter]:
-    """Options of every verb, accepted before and after it."""
-    return [
+def common(level: int = 3) -> list[click.Parameter]:
+    """Options of every verb, accepted before and after it; help shows those that make sense at its level."""
+    options = [
         click.Option(
             ["--inventory"],
             metavar="FILE",
@@ -191,6 +197,9 @@ def common() -> list[click.Parameter]:
             help="Refuse every verb that changes something (FLEET_READ_ONLY=1).",
         ),
     ]
+    for option in options:
+        option.hidden = ACTING.get(option.name or "", 0) > level
+    return [*options]
 
 
 def door(name: str) -> click.Command:
