@@ -2,6 +2,7 @@
 
 import getpass
 import logging
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -216,11 +217,18 @@ def _keys(identity: str | None) -> dict[str, Any]:
         return {}
     public = Path(identity + ".pub")
     # An encrypted key is of use only through the agent, which needs its public half.
-    agent = {"agent_identities": [str(public)]} if public.exists() else {"agent_path": None}
-    return {"client_keys": [identity], **agent}
+    if not public.exists() or not os.environ.get("SSH_AUTH_SOCK"):
+        return {"client_keys": [identity], "agent_path": None}
+    return {"client_keys": [identity], "agent_identities": [str(public)], "ignore_encrypted": True}
 
 
 def _refusal(error: BaseException, way: Route) -> FleetError:
     if isinstance(error, asyncssh.HostKeyNotVerifiable) and (refusal := way.judge.refusal()):
         return refusal
+    if isinstance(error, asyncssh.PermissionDenied) and way.place.identity:
+        # Without a passphrase a locked key was not even offered.
+        try:
+            asyncssh.read_private_key(way.place.identity)
+        except (asyncssh.KeyImportError, OSError) as reason:
+            error = reason
     return failures.login(error, way.place, is_met=way.judge.shown is not None)

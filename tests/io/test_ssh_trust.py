@@ -1,5 +1,7 @@
 """Which host keys and which user keys let a connection be made."""
 
+import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -169,6 +171,38 @@ async def test_a_locked_key_asks_for_ssh_add(server: Near) -> None:
     assert error.kind == "auth" and error.next == f"ssh-add {locked}"
 
 
+async def test_a_locked_key_is_used_through_the_agent(server: Near) -> None:
+    await server.trust()
+    locked = other_key(server.folder / "locked", passphrase="sesame")
+    ours = server.folder / "id.pub"
+    ours.write_text(ours.read_text() + locked.with_suffix(".pub").read_text())
+    before = os.environ.get("SSH_AUTH_SOCK")
+    os.environ["SSH_AUTH_SOCK"] = str(server.folder / "agent")
+    agent = await asyncio.create_subprocess_exec(
+        "ssh-agent", "-D", "-a", server.folder / "agent", stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert agent.stdout and await agent.stdout.readline()
+        error = await refused(server, server.host(identity=str(locked)))
+        assert error.kind == "auth" and error.next == f"ssh-add {locked}"
+        asking = server.folder / "ask"
+        asking.write_text("#!/bin/sh\necho sesame\n")
+        asking.chmod(0o700)
+        add = await asyncio.create_subprocess_exec(
+            *("ssh-add", "-q", locked),
+            env=os.environ | {"SSH_ASKPASS": str(asking), "SSH_ASKPASS_REQUIRE": "force"},
+        )
+        assert await add.wait() == 0
+        assert await answers(server, server.host(identity=str(locked)))
+    finally:
+        agent.terminate()
+        await agent.wait()
+        if before is None:
+            del os.environ["SSH_AUTH_SOCK"]
+        else:
+            os.environ["SSH_AUTH_SOCK"] = before
+
+
 async def test_a_file_that_is_no_key_is_named(server: Near) -> None:
     await server.trust()
     odd = server.folder / "odd"
@@ -186,8 +220,6 @@ async def test_a_closed_port_says_what_to_start(server: Near) -> None:
 
 
 async def test_a_server_that_is_not_ssh_is_told(server: Near) -> None:
-    import asyncio
-
     async def http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n" * 99)
         writer.close()
