@@ -117,6 +117,7 @@ class Step:
     bytes: int | None = None  # to move
     seconds: float | None = None  # expected; None where nobody knows
     outage: str | None = None  # what users of a server will notice
+    undo: tuple[Action, ...] = ()  # what puts things back where a later step of the plan fails
 
     def document(self) -> dict[str, object]:
         return {

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from fleet.builds.explain import explain as explain_build
@@ -13,6 +14,7 @@ from fleet.core.plan import Built, Drained, Fetch, Plan, Put, Ready, Run, Step, 
 from fleet.core.text import safe_line, safe_text
 from fleet.io import ready
 from fleet.io.artifacts import Artifacts
+from fleet.io.builders import BuilderLost, Builders
 from fleet.io.jobs import run_job
 from fleet.io.locks import hold
 from fleet.io.ports import Transport
@@ -25,33 +27,14 @@ ATTEMPTS = 40  # links that may be lost within one step
 LINES_SHOWN = 400  # of a step's output, per step; the rest stays in the job's log on the host
 
 
-class BuilderLost(Exception):
-    """The twin that should have built gave up; says why."""
-
-
 class Carrier:
-    """One for a run; knows who builds what."""
+    """One for a run."""
 
     def __init__(self, world: World, artifacts: Artifacts, places: asyncio.Semaphore) -> None:
         self.world = world
         self.artifacts = artifacts
         self.places = places
-        self._builders: dict[str, tuple[str, asyncio.Future[None]]] = {}
-
-    def builder(self, fingerprint: str) -> str | None:
-        """The host that makes this build in this run, unless it failed."""
-        host, done = self._builders.get(fingerprint, (None, None))
-        return None if done is None or (done.done() and done.exception()) else host
-
-    def appoint(self, fingerprint: str, host: str) -> None:
-        self._builders[fingerprint] = (host, asyncio.get_running_loop().create_future())
-
-    def abandon(self, host: str) -> None:
-        """The host's flow ended: whoever waits for a build of it must look elsewhere."""
-        for builder, done in self._builders.values():
-            if builder == host and not done.done():
-                done.set_exception(BuilderLost(f"{host} did not finish the build"))
-                done.exception()  # looked at, so that nobody is told about it twice
+        self.builders = Builders()
 
     async def carry(self, plan: Plan, dry_run: bool = False) -> Carried:
         """Every step in order.
@@ -64,7 +47,11 @@ class Carrier:
         try:
             async with self._place(plan), work.lock(plan):
                 for number, step in enumerate(plan.steps):
-                    await work.step(number, step)
+                    try:
+                        await work.step(number, step)
+                    except FleetError as error:
+                        await work.put_back(plan.steps[:number], error)
+                        raise
         except BuilderLost as lost:
             self.world.say(Notice(**self.world.stamp(plan.host), message=f"{lost}; looking for another way"))
             return Carried(again=str(lost))
@@ -75,20 +62,9 @@ class Carrier:
         """One of the places for hosts that change; a twin that waits takes none."""
         first = plan.steps[0].action if plan.steps else None
         if isinstance(first, Wait) and isinstance(first.until, Built):
-            await self.built(first.until)
+            await self.builders.built(first.until.fingerprint)
         async with self.places:
             yield
-
-    async def built(self, until: Built) -> None:
-        known = self._builders.get(until.fingerprint)
-        if known is not None:
-            await asyncio.shield(known[1])
-
-    def finished(self, fingerprint: str) -> None:
-        """The build is in the controller's cache."""
-        known = self._builders.get(fingerprint)
-        if known is not None and not known[1].done():
-            known[1].set_result(None)
 
 
 class _Work:
@@ -162,6 +138,21 @@ class _Work:
             )
         )
 
+    async def put_back(self, done: Sequence[Step], error: FleetError) -> None:
+        """Undo what must not stay half done, last first; the error says how it ended."""
+        if error.kind in ("lock-lost", "link-lost"):
+            return
+        for step in reversed(done):
+            if not step.undo:
+                continue
+            try:
+                for action in step.undo:
+                    await self._act(replace(step, action=action, undo=()))
+            except FleetError as second:
+                error.what += f"; and what ran before did not come back: {second.what}"
+            else:
+                error.what += "; what ran before runs again"
+
     async def _act(self, step: Step) -> int | None:
         match step.action:
             case Run(job=None) as run:
@@ -175,7 +166,7 @@ class _Work:
             case Fetch() as fetch:
                 return await self._fetch(step, fetch)
             case Wait(until=Built() as until):
-                await self.carrier.built(until)
+                await self.carrier.builders.built(until.fingerprint)
             case Wait(until=Ready() as until):
                 await ready.wait_ready(self.world, self.host, until, self.generation, self._progress(step))
             case Wait(until=Drained() as until):
@@ -253,7 +244,7 @@ class _Work:
             size = await self.carrier.artifacts.keep(transport, fetch, self.root, report)
 
         await self._lasting(take)
-        self.carrier.finished(fetch.artifact.id)
+        self.carrier.builders.finish(fetch.artifact.id)
         return size
 
     async def _lasting(self, act: Callable[[Transport], Awaitable[Value]]) -> Value:

@@ -101,7 +101,7 @@ class Engine:
         finally:
             self.claims.leave(host)
             self.confirms.leave(host)
-            self.carrier.abandon(host)
+            self.carrier.builders.abandon(host)
         if host:
             self.world.say(
                 HostDone(
@@ -199,10 +199,10 @@ class Engine:
         cached = None if claim.rebuild else await asyncio.to_thread(self.world.cache.path, wanted)
         if cached is not None:
             return Claimed("cache", size=cached.stat().st_size)
-        builder = self.carrier.builder(claim.fingerprint)
+        builder = self.carrier.builders.of(claim.fingerprint)
         if builder is not None and builder != claim.host:
             return Claimed("twin", builder=builder)
-        self.carrier.appoint(claim.fingerprint, claim.host)
+        self.carrier.builders.appoint(claim.fingerprint, claim.host)
         return Claimed("us")
 
     async def _confirm(self, host: str, plan: Plan) -> bool:

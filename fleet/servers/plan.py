@@ -1,12 +1,13 @@
 """Which steps bring the servers of one host to what is wanted."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fleet.core.errors import PlanError
 from fleet.core.facts import Facts, Instance
 from fleet.core.names import nearest
-from fleet.core.plan import Artifact, Drained, Ready, Run, Step, Wait, Write
+from fleet.core.plan import Action, Artifact, Drained, Ready, Run, Step, Wait, Write
 from fleet.servers.argv import device
 from fleet.servers.failure import explain
 from fleet.servers.release import Release, files, release
@@ -90,7 +91,7 @@ def _converge(
         if there.state not in UP:
             return [_write(wanted), _stop(there, facts), _deploy(wanted), _ready(wanted)], [note]
         outage = f"{name} does not answer between stop and ready"
-        stop = [_drain(there), _stop(there, facts, outage)]
+        stop = [_drain(there), replace(_stop(there, facts, outage), undo=_back(wanted, there, facts))]
         if wanted.address and wanted.address != there.listen:
             stop = [_check(wanted), *stop]
         return [_write(wanted), *stop, _deploy(wanted), _ready(wanted)], [f"{note}: {outage}"]
@@ -218,6 +219,21 @@ def _stop(there: Instance, facts: Facts, outage: str | None = None) -> Step:
     return Step(f"stop {there.server}", run, f"stop {there.server} {there.release}", "stop", outage=outage)
 
 
+def _back(wanted: Release, there: Instance, facts: Facts) -> tuple[Action, ...]:
+    """What brings the former release back when the wanted one does not get ready."""
+    before = Service(there.server, there.release or "", facts.root, facts.home or "", there.server)
+    place = _place(there)
+    return (
+        Run(
+            verb(wanted.supervisor, "stop", wanted.service, SOCKET=wanted.socket, ADDRESS=wanted.address),
+            STOP,
+        ),
+        Write(SUPERVISORS.take(there.supervisor).files(before)),
+        Run(verb(there.supervisor, "deploy", before, **place), START),
+        _ready_again(there).action,
+    )
+
+
 def _start(there: Instance, facts: Facts) -> Step:
     run = Run(_script(there, facts, "start"), START)
     return Step(f"start {there.server}", run, f"start {there.server} {there.release}", "start")
@@ -233,10 +249,13 @@ def _ready_again(there: Instance) -> Step:
 
 def _script(there: Instance, facts: Facts, name: str, **more: str) -> str:
     """A program about a service as it is on the host."""
-    listen = there.listen or ""
     service = Service(there.server, there.release or "", facts.root, facts.home or "", "")
-    place = {"SOCKET": listen} if listen.startswith("/") else {"ADDRESS": listen}
-    return verb(there.supervisor, name, service, **(place | more))
+    return verb(there.supervisor, name, service, **(_place(there) | more))
+
+
+def _place(there: Instance) -> dict[str, str]:
+    listen = there.listen or ""
+    return {"SOCKET": listen} if listen.startswith("/") else {"ADDRESS": listen}
 
 
 def _check_listeners(servers: Mapping[str, "Server"]) -> None:
