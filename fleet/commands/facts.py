@@ -39,7 +39,7 @@ def _host(name: str, result: Facts | FleetError) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
-        fields = {
+        return {
             f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value) if f.name != "host"
         }
     if isinstance(value, tuple | frozenset):
