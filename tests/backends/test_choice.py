@@ -29,10 +29,9 @@ def test_the_inventory_has_the_last_word():
 def test_a_gpu_without_its_toolkit_falls_back_to_the_cpu_and_says_how_to_get_it():
     name, _, notes = choose(WISH, without(DESKTOP, "nvcc"))
     assert name == "cpu"
-    assert notes == (
-        "NVIDIA CUDA is not used: cuda needs nvcc, which is not there; to use it: "
-        'sudo apt-get install nvidia-cuda-toolkit, or set backend = "cpu" under [hosts.rtx]',
-    )
+    (note,) = notes
+    assert note.startswith("NVIDIA CUDA is not used: cuda needs nvcc, which is not there; to use it: ")
+    assert note.endswith('sudo apt-get install nvidia-cuda-toolkit, or set backend = "cpu" under [hosts.rtx]')
 
 
 def test_cuda_that_was_asked_for_is_refused_without_nvcc():
@@ -44,7 +43,7 @@ def test_cuda_that_was_asked_for_is_refused_without_nvcc():
 
 
 def test_a_backend_without_its_device_is_refused():
-    with pytest.raises(PlanError, match="backend cuda has no device here .found: no GPU."):
+    with pytest.raises(PlanError, match=r"backend cuda has no device here \(found: no GPU\)"):
         choose(wish("cuda"), replace(LAPTOP, tools=DESKTOP.tools))
 
 
