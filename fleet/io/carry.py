@@ -62,6 +62,7 @@ class Carrier:
         """One of the places for hosts that change; a twin that waits takes none."""
         first = plan.steps[0].action if plan.steps else None
         if isinstance(first, Wait) and isinstance(first.until, Built):
+            self.world.say(Notice(**self.world.stamp(plan.host), message=f"waits for {first.until.on}"))
             await self.builders.built(first.until.fingerprint)
         async with self.places:
             yield

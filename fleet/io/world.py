@@ -1,7 +1,6 @@
 """Everything a run may touch, in one value: connections, folders, clock, journal, cache."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fleet.core.errors import FleetError, UnreachableError
@@ -53,13 +52,10 @@ class World:
     roots: dict[str, str] = field(default_factory=dict)  # host -> absolute root, once probed
     facts: dict[str, Facts] = field(default_factory=dict)  # as last probed
     keys: dict[tuple[str, str], Secret] = field(default_factory=dict)
-    on_event: list[Callable[[Event], None]] = field(default_factory=list)
     _sources: dict[str, "asyncio.Lock"] = field(default_factory=dict)
 
     def say(self, event: Event) -> None:
         self.journal.write(event)
-        for reader in self.on_event:
-            reader(event)
         self.door.say(event)
 
     def stamp(self, host: str | None) -> Stamp:
