@@ -17,10 +17,12 @@ REMOVE = """
 fence
 case $NAME in */* | .* | '' | *[!0-9a-f.part]*) echo "fleet: error: refusing the name $NAME"; exit 1 ;; esac
 d="$FLEET_ROOT/$KIND/$NAME"
-[ -L "$d" ] && { echo "fleet: error: $d is a link"; exit 1; }
+for f in "$FLEET_ROOT/$KIND" "$FLEET_ROOT/trash" "$d"; do
+    [ -L "$f" ] && { echo "fleet: error: $f is a link"; exit 1; }
+done
 [ -e "$d" ] || exit 0
 t="$FLEET_ROOT/trash/$NAME.$$"
-mkdir -p "$FLEET_ROOT/trash" && mv "$d" "$t" && chmod -R u+w "$t" && rm -rf "$t"
+mkdir -p "$FLEET_ROOT/trash" && chmod u+w "$d" && mv "$d" "$t" && chmod -R u+w "$t" && rm -rf "$t"
 """
 
 

@@ -10,9 +10,16 @@ from fleet.platforms.base import program
 if TYPE_CHECKING:
     from fleet.core.inventory import Inventory
 
+# Somebody who took the lock meanwhile is left alone: the next generation can be made only once.
 RELEASE = """
-d="$FLEET_ROOT/lock/lock.$LOCK"
-[ -d "$d" ] && : > "$d/done"
+cd "$FLEET_ROOT/lock" 2>/dev/null || exit 0
+next=$((LOCK + 1))
+mkdir "lock.$next" 2>/dev/null || {
+    echo "fleet: error: the lock changed hands meanwhile"
+    echo "fleet: next: the same command shows who has it now"
+    exit 1
+}
+: > "lock.$next/done"
 """
 
 
