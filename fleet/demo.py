@@ -25,6 +25,7 @@ from fleet.io.console import Console
 from fleet.io.engine import Engine
 from fleet.io.folders import find
 from fleet.io.runs import carry_out, world
+from fleet.io.shelltext import packaged, placed
 from fleet.io.world import World
 
 HOSTS = ("alder", "birch", "cedar")
@@ -125,9 +126,13 @@ async def _verb(opened: World, name: str, **options: Any) -> tuple[Mapping[str, 
 
 
 async def _stop(opened: World) -> None:
-    """End what runs on the hosts; their homes go next."""
+    """End what runs on the hosts: servers, and a build that was interrupted."""
     with contextlib.suppress(FleetError):
         await carry_out(opened, "stop", VERBS.take("stop"), Request("stop", HOSTS, reason="the demo is over"))
+    for host in HOSTS:
+        with contextlib.suppress(FleetError):
+            transport = await opened.transport(host)
+            await transport.run(placed(packaged("end_jobs"), opened.root(host)), deadline=20)
 
 
 def _verdict(document: Mapping[str, Any]) -> int:
@@ -166,19 +171,24 @@ async def traffic(opened: World, forever: bool) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def hosts(console: Console) -> AsyncIterator[Inventory]:
-    """Three SSH servers of our own on loopback; gives the inventory that names them."""
+    """Three SSH servers of our own on loopback; gives the inventory that names them.
+
+    After a demo that ended well nothing of them stays. After one that was interrupted
+    their homes do, so that the next one goes on compiling where it stopped.
+    """
     base = find().cache / "demo"
     if len(bytes(base)) > PATH_MOST:
         base = Path(tempfile.gettempdir()) / f"fleet-demo-{os.getuid()}"
-    await asyncio.to_thread(shutil.rmtree, base, ignore_errors=True)
-    base.mkdir(mode=0o700, parents=True)
     keys = base / "keys"
-    keys.mkdir(mode=0o700)
+    keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for held in base.glob("*/fleet/services/*/held"):
+        held.unlink()  # by the demo that was interrupted, not by a person
     from fleet.io.sshd import make_key
 
     make_key(keys / "login")
     processes: list[asyncio.subprocess.Process] = []
     text = INVENTORY
+    is_done = False
     try:
         for name in HOSTS:
             process, port = await _start(base, name)
@@ -196,6 +206,7 @@ async def hosts(console: Console) -> AsyncIterator[Inventory]:
         path = base / "inventory.toml"
         path.write_text(text)
         yield inventory_file.load(path)
+        is_done = True
     finally:
         for process in processes:
             if process.stdin is not None:
@@ -203,7 +214,8 @@ async def hosts(console: Console) -> AsyncIterator[Inventory]:
         for process in processes:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), 10)
-        await asyncio.to_thread(shutil.rmtree, base, ignore_errors=True)
+        if is_done:
+            await asyncio.to_thread(shutil.rmtree, base, ignore_errors=True)
 
 
 async def _start(base: Path, name: str) -> tuple[asyncio.subprocess.Process, int]:
