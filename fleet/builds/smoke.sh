@@ -8,7 +8,7 @@ final="builds/$FINGERPRINT"
 # fail CODE SENTENCE [NEXT]: the last lines of the log are the cause.
 fail() {
     code=$1
-    free=$(free_bytes "$FLEET_ROOT")
+    free=$(free_bytes "$FLEET_ROOT/work")
     if [ -n "$free" ] && [ "$free" -lt 8388608 ] && [ "$code" -ne 75 ]; then
         code=86
         set -- 86 "the disk is full: $free bytes are left in $FLEET_ROOT" "free some space there"

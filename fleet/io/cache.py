@@ -14,6 +14,7 @@ from fleet.core.errors import FleetError
 from fleet.core.plan import Artifact, size_text
 
 CAP = 20 * 2**30  # bytes
+STALE = 86400.0  # seconds after which what was half fetched is given up
 ENDS = {"source": ".tar.gz", "build": ".tar.gz", "model": ".gguf", "file": ""}
 SHIPPED = ("smoke.gguf",)  # files of fleet itself, in fleet/builds
 _numbers = itertools.count()
@@ -92,6 +93,7 @@ class Cache:
 
     def _make_room(self, but: Path) -> None:
         """Removes what was not used for longest, never what has just come."""
+        self._sweep(but.stat().st_mtime - STALE)
         entries = sorted(self._entries())
         total = sum(size for _, size, _ in entries)
         for _, size, path in entries:
@@ -100,6 +102,14 @@ class Cache:
             if path != but:
                 _remove(path)
                 total -= size
+
+    def _sweep(self, before: float) -> None:
+        """What a killed fleet left behind half written. Lock files stay."""
+        for path in self.folder.glob("incoming/*"):
+            with contextlib.suppress(OSError):
+                if path.suffix == ".lock" or path.stat().st_mtime > before:
+                    continue
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def _entries(self) -> list[tuple[float, int, Path]]:
         """Time of last use, bytes, path."""

@@ -1,6 +1,9 @@
 """build.sh on real, tiny, broken sources: each way to fail has a code and a sentence."""
 
 import io
+import os
+import subprocess
+import sys
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +13,7 @@ import pytest
 from fleet.builds import plan
 from fleet.builds.explain import explain
 from fleet.core.errors import PlanError
+from fleet.core.shell import assign, quote
 from tests.builds.hosts import probed, program_of, run
 from tests.builds.values import TREE, WISH
 
@@ -156,3 +160,21 @@ def test_two_builds_at_once_are_refused_and_a_dead_one_is_not_waited_for(root, f
     (busy / "pid").write_text("999999999 1 an-older-boot\n")
     assert build(root, facts)[0] == 81
     assert not busy.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="needs root: a small disk")
+def test_a_full_disk_is_named(root, facts):
+    source(root, cmake=HEAD + BIN + TARGETS, main="int main() {}")
+    steps, _ = plan.steps("here", WISH, facts, TREE)
+    # the mount is in a name space of its own, and gone with it
+    mount = f"mount -t tmpfs -o size=64k none {quote(str(root))}/work && exec sh -s"
+    (root / "work").mkdir()
+    script = assign(FLEET_ROOT=str(root), FLEET_GENERATION="") + program_of(steps)
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", mount], input=script.encode(), capture_output=True, check=False
+    )
+    lines = (done.stdout + done.stderr).decode().splitlines()
+    what, remedy = explain(lines, done.returncode, facts)
+    assert what == "the disk is full"
+    assert remedy.startswith("fleet gc here --dry-run")
+    assert done.returncode in (81, 82, 83, 86)

@@ -5,6 +5,8 @@ import pytest
 from fleet.builds.explain import BACKEND, COMPILE, CONFIGURE, OTHER_CPU, SMOKE, explain
 from tests.builds.values import DESKTOP, LAPTOP
 
+ROOM = "fleet gc laptop --dry-run, or set root under [hosts.laptop] to a bigger disk"
+
 
 @pytest.mark.parametrize(
     ("tail", "code", "what", "remedy"),
@@ -35,11 +37,12 @@ from tests.builds.values import DESKTOP, LAPTOP
           "fleet: error: the compiler failed (exit code 1)"], COMPILE,
          "the compiler failed: ../src/a.cpp:3:5: error: 'x' was not declared in this scope",
          "fleet doctor laptop"),
-        (["CMake Error at CMakeLists.txt:9 (message):", "", "  something of its own", "-- incomplete"], CONFIGURE,
+        (["CMake Error at CMakeLists.txt:9 (message):", "", "  something of its own", "--"], CONFIGURE,
          "cmake failed: something of its own", "fleet doctor laptop"),
         (["fleet: error: the build has no CUDA device", "fleet: next: ask the driver"], BACKEND,
          "the build has no CUDA device", "ask the driver"),
-        ([], 137, "the build was killed, which a full memory does", "stop servers there, then the same again"),
+        ([], 137, "the build was killed, which a full memory does",
+         "stop servers there, then the same again"),
         ([], 3, "the build ended with exit code 3", "fleet doctor laptop"),
     ],
 )  # fmt: skip

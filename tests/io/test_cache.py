@@ -92,3 +92,12 @@ async def test_a_cache_that_cannot_be_written_is_one_clear_error(tmp_path):
     with pytest.raises(FleetError, match="cannot be written") as error:
         await adopted(cache, BUILD)
     assert error.value.next.startswith("export XDG_CACHE_HOME=")
+
+
+async def test_what_a_killed_fleet_left_half_written_goes_after_a_day(tmp_path):
+    cache = Cache(tmp_path / "cache")
+    old, young = written(cache, BUILD, b"da"), written(cache, BUILD, b"da")
+    os.utime(old, (1, 1))
+    await adopted(cache, BUILD)
+    assert not old.exists()
+    assert young.exists()
