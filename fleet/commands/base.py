@@ -101,7 +101,8 @@ def done_lines(request: Request, results: Results) -> Iterable[str]:
     """A line for each host that a verb changed, or left as it was."""
     for host, plan in split(results)[0].items():
         if request.dry_run and plan.steps:
-            yield f"{host}: {len(plan.steps)} steps planned, nothing done (--dry-run)"
+            yield str(plan)
+            yield f"{host}: nothing done (--dry-run)"
         elif plan.steps:
             yield f"{host}: done, {len(plan.steps)} steps"
         else:

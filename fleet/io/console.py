@@ -1,13 +1,16 @@
 """A shell as a door: events on standard error, results on standard output, questions at a terminal."""
 
 import asyncio
+import contextlib
+import os
 import sys
+import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TextIO
 
 from fleet.core.errors import DeclinedError
-from fleet.core.events import Event, RunEnded, StepDone, StepFailed, StepProgress, StepStarted
+from fleet.core.events import Event, HostFailed, RunEnded, StepDone, StepFailed, StepProgress, StepStarted
 from fleet.io.door import Question
 from fleet.watch.lines import line
 
@@ -34,10 +37,12 @@ class Console:
     err: TextIO = field(default_factory=lambda: sys.stderr)
     under_way: dict[str, str] = field(default_factory=dict)  # host -> title of its step
     _last: dict[str, float] = field(default_factory=dict)
+    _declined: set[str] = field(default_factory=set)
+    _typed: bytearray = field(default_factory=bytearray)  # and not asked for yet
 
     @property
     def is_interactive(self) -> bool:
-        return sys.stdin.isatty() and self.err.isatty()
+        return sys.stdin is not None and sys.stdin.isatty() and self.err.isatty()
 
     def say(self, event: Event) -> None:
         host = event.host or ""
@@ -55,6 +60,12 @@ class Console:
             return
         if isinstance(event, RunEnded):
             return
+        if isinstance(event, HostFailed) and event.kind in ("declined", "nobody"):
+            # One answer for all hosts is told once.
+            event = replace(event, host=None)
+            if event.message in self._declined:
+                return
+            self._declined.add(event.message)
         text = line(event, self.is_verbose)
         if text is not None:
             print(text, file=self.err, flush=True)
@@ -65,6 +76,7 @@ class Console:
         if question.is_repeat:
             print("This step was not in the plan that you agreed to.", file=self.err)
         count = len(question.plans)
+        self._check_level(question, count)
         if self.yes:
             self._check_yes(question, count)
             return True
@@ -98,8 +110,14 @@ class Console:
     async def read_line(self, prompt: str) -> str | None:
         if self.is_interactive:
             print(prompt, end="", file=self.err, flush=True)
-        text = await asyncio.to_thread(sys.stdin.readline)
-        return text.rstrip("\n") if text else None
+        while b"\n" not in self._typed:
+            data = await _read_input()
+            if not data:
+                break
+            self._typed += data
+        text, newline, rest = self._typed.partition(b"\n")
+        self._typed = rest
+        return text.decode("utf-8", "replace") if text or newline else None
 
     def print(self, text: str, end: str = "\n") -> None:
         if self.mode == "lines":
@@ -110,6 +128,13 @@ class Console:
         print("interrupted", file=self.err)
         for host, step in self.under_way.items():
             print(f"{host}: during: {step}. The same command goes on from there.", file=self.err)
+
+    def _check_level(self, question: Question, count: int) -> None:
+        if question.level >= 3 and count > 1:
+            raise DeclinedError(
+                f"{question.verb} cannot be undone and is done on one host at a time",
+                next=f"fleet {question.verb} {question.plans[0].host}",
+            )
 
     def _check_yes(self, question: Question, count: int) -> None:
         if question.level >= 3 and self.confirm_name != question.plans[0].host:
@@ -132,6 +157,33 @@ class Console:
             return False
         self._last[host] = now
         return True
+
+
+async def _read_input() -> bytes:
+    """What comes next on standard input; empty at its end.
+
+    A thread of its own, which nobody waits for: ctrl+c must not hang until a line is typed.
+    It leaves sys.stdin alone, whose lock could not be taken when the program ends.
+    """
+    if sys.stdin is None:
+        return b""
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[bytes] = loop.create_future()
+
+    def tell(data: bytes) -> None:
+        if not found.done():
+            found.set_result(data)
+
+    def read(descriptor: int) -> None:
+        try:
+            data = os.read(descriptor, 1 << 16)
+        except OSError:
+            data = b""
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(tell, data)
+
+    threading.Thread(target=read, args=(sys.stdin.fileno(),), daemon=True).start()
+    return await found
 
 
 def _again(question: Question, count: int) -> str:

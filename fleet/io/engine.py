@@ -6,7 +6,7 @@ from typing import Any
 
 from fleet.commands.base import Request, Verb
 from fleet.core.errors import DeadlineError, FleetError, PlanError
-from fleet.core.events import HostDone, HostFailed, Planned
+from fleet.core.events import Confirmed, HostDone, HostFailed, Planned
 from fleet.core.flow import (
     Carried,
     Carry,
@@ -39,7 +39,7 @@ from fleet.io.door import Question
 from fleet.io.gather import Gather
 from fleet.io.looks import look
 from fleet.io.shelltext import placed
-from fleet.io.world import World
+from fleet.io.world import World, actor
 from fleet.platforms.base import program
 
 
@@ -91,10 +91,12 @@ class Engine:
                 result = await self._drive(host)
         except FleetError as error:
             return self._failed(host, error.at(host) if host else error)
-        except TimeoutError:
+        except TimeoutError as error:
+            if self.timeout is None:
+                return self._failed(host, bug(error, host or None, self.world.folders.state))
             return self._failed(
                 host,
-                DeadlineError(f"not done after {self.timeout:.0f} s", host=host, next="a larger --timeout"),
+                DeadlineError(f"not done after {self.timeout:g} s", host=host, next="a larger --timeout"),
             )
         except Exception as error:  # noqa: BLE001 the one guard: a mistake of ours stays with its host
             return self._failed(host, bug(error, host or None, self.world.folders.state))
@@ -217,14 +219,14 @@ class Engine:
         )
         keys = {step.key for step in plan.steps}
         if host in self._confirmed:
-            if keys <= self._covered.get(host, set()):
-                return bool(plan.steps)
-            agreed = await self._ask_people((plan,), is_repeat=True)
+            is_covered = keys <= self._covered.get(host, set())
+            agreed = bool(keys) if is_covered else await self._ask_people((plan,), is_repeat=True)
         else:
             self._confirmed.add(host)
             agreed = await self.confirms.ask(host, plan)
         if agreed:
             self._covered.setdefault(host, set()).update(keys)
+            self.world.say(Confirmed(**self.world.stamp(host or None), actor=actor(), steps=len(keys)))
         return agreed
 
     async def _settle_plans(self, plans: Mapping[str, Plan]) -> Mapping[str, bool]:

@@ -1,12 +1,12 @@
 """One run of one verb, from a checked request to results and an exit code."""
 
+import asyncio
 import contextlib
-import os
 from collections.abc import AsyncIterator
 from typing import Any
 
 from fleet.commands.base import Request, Verb
-from fleet.core.errors import FleetError, exit_code
+from fleet.core.errors import INTERRUPTED, FleetError, exit_code
 from fleet.core.events import LinkLost, RunEnded, RunStarted
 from fleet.core.inventory import Inventory
 from fleet.io.cache import CAP, Cache
@@ -18,7 +18,7 @@ from fleet.io.journal import Journal
 from fleet.io.links import Link, links
 from fleet.io.locks import Owner
 from fleet.io.ports import Folders
-from fleet.io.world import World
+from fleet.io.world import World, actor
 
 
 @contextlib.asynccontextmanager
@@ -73,22 +73,23 @@ async def carry_out(
             run=opened.run,
             verb=name,
             hosts=request.hosts,
-            actor=os.environ.get("USER") or str(os.getuid()),
+            actor=actor(),
             reason=request.reason,
         )
     )
-    results = await Engine(opened, name, verb, request, jobs, timeout).run()
+
+    def ended(code: int) -> int:
+        seconds = opened.clock.monotonic() - started
+        opened.say(RunEnded(ts=opened.clock.now(), run=opened.run, exit_code=code, seconds=seconds))
+        return code
+
+    try:
+        results = await Engine(opened, name, verb, request, jobs, timeout).run()
+    except asyncio.CancelledError:
+        ended(INTERRUPTED)
+        raise
     errors = [error for error in (failed(verb, result) for result in results.values()) if error is not None]
-    code = exit_code(errors, len(results) - len(errors))
-    opened.say(
-        RunEnded(
-            ts=opened.clock.now(),
-            run=opened.run,
-            exit_code=code,
-            seconds=opened.clock.monotonic() - started,
-        )
-    )
-    return results, code
+    return results, ended(exit_code(errors, len(results) - len(errors)))
 
 
 def failed(verb: Verb, result: Any) -> FleetError | None:

@@ -5,7 +5,7 @@ import json
 import math
 from typing import Any
 
-from fleet.core.errors import DeadlineError, StepError
+from fleet.core.errors import FleetError, StepError
 from fleet.core.events import Notice
 from fleet.core.flow import Complete, Completion, Forward, Tail
 from fleet.core.text import safe_line, safe_text
@@ -116,7 +116,7 @@ async def forward(world: World, need: Forward) -> None:
                 await _pump(reader, writer, stream)
             finally:
                 await stream.close()
-        except (StepError, DeadlineError, OSError) as error:
+        except (FleetError, OSError) as error:
             world.say(
                 Notice(
                     ts=world.clock.now(),

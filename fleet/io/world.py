@@ -1,6 +1,7 @@
 """Everything a run may touch, in one value: connections, folders, clock, journal, cache."""
 
 import asyncio
+import os
 from dataclasses import dataclass, field
 
 from fleet.core.errors import FleetError, UnreachableError
@@ -127,6 +128,11 @@ class World:
         await self.links.close()
         self.owner.close()
         self.journal.close()
+
+
+def actor() -> str:
+    """Who runs this, for the record."""
+    return os.environ.get("USER") or str(os.getuid())
 
 
 def is_lost(error: FleetError) -> bool:

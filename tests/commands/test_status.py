@@ -88,7 +88,7 @@ def test_a_wanted_server_that_is_not_there_is_unknown_and_the_next_command_is_na
         ({"state": "stopped", "held": "making room"}, [], "held", "making room"),
         ({"state": "stopped"}, [], "stopped", None),
         ({"state": "stopped", "boot": "boot-0"}, [], "stopped", "was restarted"),
-        ({"state": "failed", "exit_code": 1, "log_tail": ("a", "no such file")}, [], "failed", "exit 1; no such file"),
+        ({"state": "failed", "exit_code": 1, "log_tail": ("a", "no file")}, [], "failed", "exit 1; no file"),
     ],
 )  # fmt: skip
 def test_the_word_of_a_server(changes, lives, state, reason):

@@ -56,6 +56,18 @@ def asked(flow: Generator[Any, Any, Any], answer: Any, known: dict[type, Any] | 
 
 
 __all__ = [
-    "Carried", "Carry", "HELD", "INVENTORY", "LOCK", "SHA", "TINY", "TREE",
-    "asked", "ended", "facts", "instance", "request", "thrown",
+    "HELD",
+    "INVENTORY",
+    "LOCK",
+    "SHA",
+    "TINY",
+    "TREE",
+    "Carried",
+    "Carry",
+    "asked",
+    "ended",
+    "facts",
+    "instance",
+    "request",
+    "thrown",
 ]  # fmt: skip
