@@ -2,6 +2,7 @@
 
     rig       hosts made of namespaces, as root: rig.up(3, init="systemd")["h1"].reboot()
     embedded  hosts on loopback for everyone: embedded.up(3)["h1"].kill()
+    llama_server  the real one, built by fleet itself
     shared    recordings and replayed machines that are not part of the repository
 """
 
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.controller import BUILD_DEADLINE, Controller, share_compilations
 from tests.embedded import Embedded
 from tests.rig.hosts import Rigs
 
@@ -35,6 +37,18 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
     hosts = Embedded(tmp_path_factory.mktemp("embedded"))
     yield hosts
     hosts.down()
+
+
+@pytest.fixture(scope="session")
+def llama_server(embedded: Embedded, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real program, as fleet brings it to a host: built once on this machine, then from the cache."""
+    host = embedded.up(["builder"])["builder"]
+    share_compilations(host.home)
+    controller = Controller(tmp_path_factory.mktemp("builder"))
+    controller.write([host], settings={host.name: {"root": str(host.home / "fleet")}})
+    controller.well("build", host.name, "--yes", deadline=BUILD_DEADLINE)
+    (found,) = (host.home / "fleet" / "builds").glob("*/bin/llama-server")
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,12 @@
 """Hosts for tests without root: fleet's own SSH server on loopback, a process and a home each."""
 
+import contextlib
 import os
 import pwd
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +14,7 @@ from pathlib import Path
 from fleet.io.sshd import make_key
 
 ADDRESS = "127.0.0.1"
+PS = ("ps", "-axww", "-o", "pid=,args=")
 
 
 @dataclass(slots=True)
@@ -109,8 +112,22 @@ class Embedded:
         return host
 
     def down(self) -> None:
+        """End all servers, and then what was started on the hosts and outlived them, as it should."""
         for host in self._hosts:
             host.close()
+        for _ in range(50):
+            left = self.processes()
+            if not left:
+                return
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.1)
+
+    def processes(self) -> list[int]:
+        """Processes that name a path below the hosts' folder."""
+        text = subprocess.run(PS, check=True, capture_output=True, text=True).stdout
+        return [int(line.split()[0]) for line in text.splitlines() if f"{self.folder}/" in line]
 
 
 def _user() -> str:

@@ -1,20 +1,10 @@
 import os
-import shutil
 import signal
 from pathlib import Path
 
 import pytest
 
 from tests.servers.values import PRINT, SHA, SMOKE, Place, shim
-
-
-@pytest.fixture(scope="session")
-def llama_server() -> Path:
-    """The real program: LLAMA_SERVER, or the one that is installed."""
-    found = os.environ.get("LLAMA_SERVER") or shutil.which("llama-server")
-    if not found:
-        pytest.skip("needs llama-server: set LLAMA_SERVER to a built one")
-    return Path(found)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import signal
 
 import pytest
 
-from tests.servers.conftest import llama_server  # noqa: F401
 from tests.servers.values import Place, shim
 
 SHELLS = [name for name in ("dash", "bash", "busybox", "zsh") if shutil.which(name)]
