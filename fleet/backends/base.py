@@ -72,13 +72,25 @@ def choose(wish: "Host", facts: Facts) -> tuple[str, Backend, tuple[str, ...]]:
             continue
         lack = kind.lack(facts)
         if lack is None:
-            return name, kind, tuple(notes)
+            return name, kind, (*notes, *_idle(kind, facts))
         notes.append(f"{kind.title} is not used: {lack.what}; to use it: {lack.next}")
     raise PlanError(
         f"no backend suits this host ({facts.os or 'unknown system'}, {facts.arch or 'unknown processor'})",
         host=facts.host,
         next=f"fleet facts {facts.host}",
     )
+
+
+def _idle(kind: Backend, facts: Facts) -> tuple[str, ...]:
+    """GPUs that nothing computes with, so that no host is slow without a reason given."""
+    if kind.device is not None:
+        return ()
+    # a GPU whose toolkit is missing was named already, by its backend
+    known = {gpu.name for gpu in facts.gpus if gpu.api not in BACKENDS.names}
+    said = [f"{name} is not used: fleet has no backend for it yet" for name in sorted(known)]
+    if "gpus" in facts.unknown:
+        said.append(f"no GPU is used: {facts.unknown['gpus']}; see: fleet facts {facts.host}")
+    return tuple(said)
 
 
 def _asked(name: str, facts: Facts) -> Backend:

@@ -81,3 +81,13 @@ def test_cuda_compiles_for_the_gpus_that_are_there():
 def test_the_cpu_backend_of_a_mac_switches_metal_off():
     assert BACKENDS.take("cpu").flags(MAC) == ("GGML_METAL=OFF",)
     assert BACKENDS.take("cpu").flags(LAPTOP) == ()
+
+
+def test_a_gpu_that_did_not_answer_or_has_no_backend_yet_is_never_passed_over_silently():
+    asleep = replace(LAPTOP, unknown={"gpus": "nvidia-smi ended with 9: driver not loaded"})
+    assert choose(WISH, asleep)[2] == (
+        "no GPU is used: nvidia-smi ended with 9: driver not loaded; see: fleet facts laptop",
+    )
+    radeon = replace(RTX, vendor="amd", name="Radeon RX 7900 XTX", api="hip", capability="gfx1100")
+    notes = choose(WISH, replace(LAPTOP, gpus=(radeon, radeon)))[2]
+    assert notes == ("Radeon RX 7900 XTX is not used: fleet has no backend for it yet",)
