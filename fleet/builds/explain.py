@@ -12,21 +12,24 @@ SOURCE, CONFIGURE, COMPILE, BACKEND, SMOKE, DISK, OTHER_CPU, BUSY, LOST = 81, 82
 REBUILD = "fleet build {host} --rebuild"
 
 
-def explain(tail: Sequence[str], exit_code: int, facts: Facts | None = None) -> tuple[str, str]:
+def explain(
+    tail: Sequence[str], exit_code: int, facts: Facts | None = None, host: str = "HOST"
+) -> tuple[str, str]:
     """The cause as a sentence, and what to do about it.
 
     Args:
         tail: last lines of the job's log, safe text.
         exit_code: of the job.
         facts: of the host, for the command that installs what is missing there.
+        host: its name, where there are no facts at hand.
     """
     said, following = _said(tail)
     for pattern, what, remedy in CAUSES:
         found = next((match for line in reversed(tail) if (match := re.search(pattern, line))), None)
         if found:
-            return found.expand(what), _remedy(remedy, facts)
+            return found.expand(what), _remedy(remedy, facts, host)
     if exit_code == OTHER_CPU:
-        return said or "built for another CPU", _remedy(REBUILD, facts)
+        return said or "built for another CPU", _remedy(REBUILD, facts, host)
     if exit_code in (137, 9):
         return "the build was killed, which a full memory does", "stop servers there, then the same again"
     if exit_code == LOST:
@@ -34,11 +37,11 @@ def explain(tail: Sequence[str], exit_code: int, facts: Facts | None = None) -> 
     if exit_code == COMPILE:
         errors = (line for line in tail if re.search(r"\berror\b:? ", line, re.I) and "fleet:" not in line)
         line = next(errors, None)
-        return f"the compiler failed: {line}" if line else said or "the compiler failed", _look(facts)
+        return f"the compiler failed: {line}" if line else said or "the compiler failed", _look(facts, host)
     if exit_code == CONFIGURE:
         line = _after(tail, r"^CMake Error")
-        return f"cmake failed: {line}" if line else said or "cmake failed", _look(facts)
-    return said or f"the build ended with exit code {exit_code}", following or _look(facts)
+        return f"cmake failed: {line}" if line else said or "cmake failed", _look(facts, host)
+    return said or f"the build ended with exit code {exit_code}", following or _look(facts, host)
 
 
 # pattern, what (may use its groups), remedy: tools to install, or a sentence with {host}
@@ -106,16 +109,16 @@ CAUSES: tuple[tuple[str, str, tuple[str, ...] | str], ...] = (
 )
 
 
-def _remedy(remedy: tuple[str, ...] | str, facts: Facts | None) -> str:
+def _remedy(remedy: tuple[str, ...] | str, facts: Facts | None, host: str) -> str:
     if isinstance(remedy, str):
-        return remedy.replace("{host}", facts.host if facts else "HOST")
+        return remedy.replace("{host}", facts.host if facts else host)
     if facts is None:
-        return f"install {' and '.join(remedy)} on that host"
+        return f"on {host}: install {' and '.join(remedy)}"
     return f"on {facts.host}: {install(facts, *remedy)}"
 
 
-def _look(facts: Facts | None) -> str:
-    return f"fleet doctor {facts.host}" if facts else "fleet doctor"
+def _look(facts: Facts | None, host: str) -> str:
+    return f"fleet doctor {facts.host if facts else host}"
 
 
 def _said(tail: Sequence[str]) -> tuple[str | None, str | None]:

@@ -50,8 +50,10 @@ def test_the_cause_is_a_sentence_with_a_remedy(tail, code, what, remedy):
     assert explain(tail, code, LAPTOP) == (what, remedy)
 
 
-def test_without_facts_the_remedy_names_the_tool():
-    assert explain(["No CMAKE_CXX_COMPILER could be found."], CONFIGURE)[1] == "install c++ on that host"
+def test_without_facts_the_remedy_names_the_tool_and_the_host():
+    tail = ["No CMAKE_CXX_COMPILER could be found."]
+    assert explain(tail, CONFIGURE, host="rtx")[1] == "on rtx: install c++"
+    assert explain([], OTHER_CPU, host="rtx")[1] == "fleet build rtx --rebuild"
 
 
 def test_the_remedy_is_for_the_host_that_failed():
