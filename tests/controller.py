@@ -94,7 +94,7 @@ class Controller:
         models: Mapping[str, Mapping[str, object]] = MODELS,
         settings: Mapping[str, Mapping[str, object]] | None = None,
     ) -> None:
-        """The inventory: these hosts, the pinned source of llama.cpp, and servers; one called chat by default.
+        """The inventory: these hosts, the pinned llama.cpp, and servers (by default one, chat).
 
         Args:
             settings: further ones of a host, by its name.

@@ -138,13 +138,15 @@ async def forward(world: World, need: Forward) -> None:
         ) from error
     port = server.sockets[0].getsockname()[1]
     await world.key(need.host, need.server)
+    # Before the URL: whoever reads that line looks for the key next.
+    key_file = _key_file(world, need)
     world.door.print(f"http://127.0.0.1:{port}/v1")
     world.say(
         Notice(
             ts=world.clock.now(),
             run=world.run,
             host=need.host,
-            message=f"{need.server} is at 127.0.0.1:{port} until ctrl+c; its key: {_key_file(world, need)}",
+            message=f"{need.server} is at 127.0.0.1:{port} until ctrl+c; its key: {key_file}",
         )
     )
     async with server:

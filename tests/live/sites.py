@@ -48,7 +48,9 @@ class Site:
         else:
             text = subprocess.run(PS, check=True, capture_output=True, text=True).stdout
             text = "\n".join(line for line in text.splitlines() if str(self.home) in line)
-        return [line.strip() for line in text.splitlines() if re.search(r"^ *\d+ \S+/bin/llama-server ", line)]
+        return [
+            line.strip() for line in text.splitlines() if re.search(r"^ *\d+ \S+/bin/llama-server ", line)
+        ]
 
     def pid(self) -> int:
         """Of the one llama-server that runs."""

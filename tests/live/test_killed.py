@@ -1,0 +1,108 @@
+"""Fleet is killed in the middle of a deploy, and the same command goes on from there."""
+
+import json
+import os
+import random
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.controller import CHAT
+from tests.live.sites import Site, user_cache
+
+SEED = 11434
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When to kill: at the first event like this, and a little later."""
+
+    event: str
+    step: str = ""  # the step's title begins so
+    done: float = 0.0  # share of the step, for step_progress
+    model: str = "tiny"
+
+    def is_now(self, event: dict[str, object]) -> bool:
+        if event["event"] != self.event or not str(event.get("step", "")).startswith(self.step):
+            return False
+        done, total = event.get("done"), event.get("total")
+        if self.event != "step_progress":
+            return True
+        return isinstance(done, int | float) and isinstance(total, int | float) and done >= self.done * total
+
+    def __str__(self) -> str:
+        share = f" at {self.done:.0%}" if self.done else ""
+        return f"{self.event} {self.step}{share}".strip()
+
+
+MOMENTS = (
+    Moment("confirmed"),
+    Moment("step_started", "send llama.cpp"),
+    Moment("step_progress", "send llama.cpp", 0.3),
+    Moment("step_started", "prove llama.cpp"),
+    Moment("step_progress", "push model", 0.2, model="gemma"),
+    Moment("step_progress", "push model", 0.7, model="gemma"),
+    Moment("step_started", "write release"),
+    Moment("step_started", "start chat"),
+    Moment("step_done", "start chat"),
+    Moment("step_started", "wait until chat", model="gemma"),
+)
+
+
+@pytest.mark.parametrize("moment", MOMENTS, ids=str)
+def test_the_same_command_after_a_kill_ends_where_it_should(moment, embedded, controllers):
+    controller = controllers()
+    site = Site(controller, embedded.up(1)["h1"])
+    controller.write([site.host], servers={"chat": CHAT | {"model": moment.model}})
+
+    assert killed(site, moment, random.Random(f"{SEED} {moment}").uniform(0, 0.3))
+    assert site.halves() == []
+    held = settled(site, moment)
+
+    again = controller.well("deploy", "h1", "--yes", "--jsonl")
+    assert site.halves() == []
+    assert len(site.llama_servers()) == 1
+    assert site.server()["state"] == "ready"
+    assert controller.well("plan", "h1", "--json").host["steps"] == []
+    for event in again.events("step_done"):
+        if event["step"].startswith("push model"):
+            assert event["bytes"] <= pushed(moment).stat().st_size - held
+    assert not list(site.root.glob("parts/*"))
+    controller.well("stop", "h1", "--yes")
+
+
+def killed(site: Site, moment: Moment, later: float) -> bool:
+    """Deploys, and kills fleet; whether the moment came."""
+    run = site.controller.start("deploy", "h1", "--yes", "--jsonl")
+    try:
+        assert run.stdout
+        for line in run.stdout:
+            if moment.is_now(json.loads(line)):
+                time.sleep(later)
+                os.kill(run.pid, signal.SIGKILL)
+                return True
+        return False
+    finally:
+        run.kill()
+        run.communicate()
+
+
+def settled(site: Site, moment: Moment) -> int:
+    """Verified bytes of the model that the host has, once what was under way has arrived."""
+    before = -1
+    while (held := site.verified(pushed(moment))) != before:
+        before = held
+        time.sleep(0.3)
+    return held
+
+
+def pushed(moment: Moment) -> Path:
+    if moment.model == "tiny":
+        from tests.controller import SMOKE
+
+        return SMOKE
+    (file,) = (user_cache() / "models").glob("*.gguf")
+    return file
