@@ -121,7 +121,7 @@ class Frame:
         if at < 0:
             return
         word = bytes(self._buffer[at + len(self.nonce) :]).split()[:1]
-        if word and word[0].isdigit():
+        if word and word[0].isdigit() and len(word[0]) < 10:
             self.status = int(word[0])
             del self._buffer[at:]
 

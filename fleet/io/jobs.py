@@ -11,9 +11,10 @@ from fleet.core.text import safe_line, safe_text
 from fleet.io.ports import Clock, Random, Transport
 from fleet.io.shelltext import complaint, packaged, placed
 
+AGAIN = 1.0  # seconds before a log is followed anew that broke off
 KEPT = 60  # last lines of a log, for the explanation of a failure
-NINJA = re.compile(r"^\[\s*(\d+)/(\d+)\]")  # `[12/212] Building …`
-MAKE = re.compile(r"^\[\s*(\d+)%\]")  # `[ 12%] Building …`
+NINJA = re.compile(r"^\[\s*([0-9]{1,9})/([0-9]{1,9})\]")  # `[12/212] Building …`
+MAKE = re.compile(r"^\[\s*([0-9]{1,3})%\]")  # `[ 12%] Building …`
 
 Reach = Callable[[], Awaitable[Transport]]
 
@@ -77,6 +78,7 @@ async def run_job(
                 "the job ended without an exit code: it was killed, or the host rebooted",
                 next="the same command starts it again",
             )
+        await clock.sleep(AGAIN)
 
 
 class _Follower:
@@ -98,7 +100,7 @@ class _Follower:
             before, _, word = raw.partition(mark)
             self.at += len(before)
             words = word.split()
-            if words[:1] == [b"rc"] and len(words) == 2 and words[1].isdigit():
+            if words[:1] == [b"rc"] and len(words) == 2 and words[1].isdigit() and len(words[1]) < 10:
                 self.ended = int(words[1])
             elif words[:1] == [b"gone"]:
                 self.is_gone = True

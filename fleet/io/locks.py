@@ -6,6 +6,7 @@ import fcntl
 import getpass
 import json
 import os
+import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -18,6 +19,9 @@ from fleet.io.shelltext import complaint, packaged, placed
 
 BEAT = 15.0  # seconds between signs of life
 TTL = 90.0  # seconds without a sign after which a lock may be taken over (RELIABILITY 3.3)
+RACES = 150  # times in a row that somebody else may take the lock first: half a minute
+GENERATION = re.compile(r"[0-9]{1,15}")
+RUN = re.compile(r"[0-9a-zA-Z_-]{1,64}")
 
 Reach = Callable[[], Awaitable[Transport]]
 
@@ -54,7 +58,10 @@ class Owner:
         """Whether that owner was a process of this controller that has ended."""
         if owner.get("controller") != json.loads(self.line)["controller"]:
             return False
-        path = self.folder / Path(str(owner.get("run", ""))).name
+        run = str(owner.get("run", ""))
+        if not RUN.fullmatch(run):  # it becomes a file's name
+            return False
+        path = self.folder / run
         try:
             with open(path) as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -115,6 +122,7 @@ async def _acquire(
     seen: tuple[str, str] | None = None  # generation, beat
     since = clock.monotonic()
     told = False
+    races = 0
     while True:
         script = placed(packaged("lock", OWNER=owner.line, TAKE=take), root)
         answer = await (await reach()).run(script, deadline=30)
@@ -125,12 +133,18 @@ async def _acquire(
                 what or f"cannot take the lock: {safe_line(answer.err)}", host=host, next=following
             )
         words = text.split(maxsplit=3)
-        if words[:1] == ["acquired"]:
+        if words[:1] == ["acquired"] and len(words) == 2 and GENERATION.fullmatch(words[1]):
             return words[1]
-        if words[:1] != ["held"]:
-            take = ""
+        if words == ["lost"] and races < RACES:
+            take, races = "", races + 1
             await clock.sleep(0.2)
             continue
+        if words[:1] != ["held"] or len(words) < 3 or not GENERATION.fullmatch(words[1]):
+            raise StepError(
+                f"it does not say whether its lock was taken: {safe_line(text, 200)!r}",
+                host=host,
+                next=f"fleet doctor {host}",
+            )
         generation, beat = words[1], words[2]
         who = _owner(words[3] if len(words) > 3 else "")
         if owner.is_gone(who):
@@ -194,7 +208,7 @@ async def _beat(
 def _owner(line: str) -> dict[str, object]:
     try:
         value = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -8,6 +8,8 @@ from typing import Any
 from fleet.core.errors import ProbeError
 from fleet.core.facts import Slot
 
+MOST = 2**53  # of any count: what a float holds exactly, and no server reaches
+
 
 @dataclass(frozen=True, slots=True)
 class Props:
@@ -154,4 +156,4 @@ def _object(body: bytes | str) -> dict[str, Any] | None:
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MOST else None

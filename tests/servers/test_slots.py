@@ -83,3 +83,12 @@ def test_slots_add_up():
     two = replace(BUSY, id=1, task=80)
     after = (replace(BUSY, decoded=70), replace(two, decoded=90))
     assert rate((BUSY, two), after, 1.0).generation == 40.0
+
+
+def test_a_count_that_no_server_reaches_is_unknown():
+    def seen(decoded: str):
+        return parse_slots(
+            f'[{{"id":0,"id_task":1,"is_processing":true,"next_token":[{{"n_decoded":{decoded}}}]}}]'
+        )
+
+    assert rate(seen("0"), seen("1" + "0" * 400), 1.0).generation is None

@@ -77,3 +77,16 @@ def test_what_is_no_number_is_unknown(number):
 @given(some.text())
 def test_no_answer_makes_it_stumble(text):
     parse_instances(f"server x\n{text}\nend\n")
+
+
+@pytest.mark.parametrize("name", ["../../../.bashrc.d/x", "/etc/cron.d/x", "a b", "$(id)", "-n", "all", ""])
+def test_a_name_that_no_inventory_could_give_is_no_instance(name):
+    assert parse_instances(f"server {name}\nstate running\nlisten /r/run/a.sock\nend\n") == ()
+
+
+@pytest.mark.parametrize(
+    "place", ["nonsense", "127.0.0.1:99999", "127.0.0.1:", "h:22", "1.2.3.4:²", "/" * 200]
+)
+def test_a_listener_that_nobody_can_connect_to_is_unknown(place):
+    (one,) = parse_instances(f"server chat\nstate running\nlisten {place}\nend\n")
+    assert one.listen is None

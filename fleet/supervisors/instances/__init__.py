@@ -1,11 +1,14 @@
 """What a host answered about its servers, as Instances."""
 
 from fleet.core.facts import Instance
+from fleet.core.inventory_checks import address
+from fleet.core.names import is_name
 from fleet.core.text import safe_line
 from fleet.supervisors.base import packaged
 
 STATES = ("running", "starting", "failed", "stopped")
 LOG_LINES = 50
+SOCKET_MOST = 107  # bytes of a unix socket path, on any system
 
 
 def script() -> str:
@@ -16,7 +19,8 @@ def script() -> str:
 def parse_instances(text: str) -> tuple[Instance, ...]:
     """The instances in what `fleet_instances` printed, in the order it did.
 
-    A block that was cut off before its `end` is left out: half an answer is no answer.
+    A block that was cut off before its `end` is left out: half an answer is no answer. So is
+    one whose name no inventory could give: names become paths and commands to type.
     """
     found = []
     values: dict[str, str] = {}
@@ -28,7 +32,8 @@ def parse_instances(text: str) -> tuple[Instance, ...]:
         elif key == "log":
             log.append(safe_line(value))
         elif key == "end" and "server" in values:
-            found.append(instance(values, log))
+            if is_name(values["server"]):
+                found.append(instance(values, log))
             values, log = {}, []
         elif "server" in values:
             values[key] = safe_line(value)
@@ -49,13 +54,24 @@ def instance(values: dict[str, str], log: list[str]) -> Instance:
         since=number(values.get("since")),
         restarts=number(values.get("restarts")),
         exit_code=number(values.get("exit")),
-        listen=values.get("listen"),
+        listen=listener(values.get("listen", "")),
         model=values.get("model"),
         backend=values.get("backend"),
         log_tail=tuple(log[-LOG_LINES:]),
         key=values.get("key"),
         boot=values.get("boot"),
     )
+
+
+def listener(text: str) -> str | None:
+    """A socket's path or ADDRESS:PORT; None where it is neither."""
+    if text.startswith("/"):
+        return text if len(text.encode()) <= SOCKET_MOST else None
+    try:
+        address(text)
+    except ValueError:
+        return None
+    return text
 
 
 def number(text: str | None) -> int | None:
