@@ -14,7 +14,7 @@ from fleet.io.ports import Transport
 from fleet.io.shelltext import placed
 from fleet.io.world import World
 from fleet.servers.slots import generation_rate, is_sleeping, parse_slots, prompt_rate
-from fleet.watch.loop import LoopReader, loop_program
+from fleet.watch.loop import loop_program, read_line
 from fleet.watch.states import server_state
 
 WATCHED = 1.0  # seconds between two looks at a server while somebody looks at it
@@ -100,13 +100,12 @@ class Collector:
             task.result()
 
     async def _loop(self, host: str, transport: Transport) -> None:
-        reader = LoopReader(lambda: self.world.stamp(host))
         heard = self.world.clock.monotonic()
 
         def line(raw: bytes) -> None:
             nonlocal heard
             heard = self.world.clock.monotonic()
-            event = reader.read(raw)
+            event = read_line(raw, self.world.stamp(host))
             if event is not None:
                 self._say(event)
 

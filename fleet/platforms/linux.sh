@@ -141,10 +141,10 @@ linux_cron() {
     cat /proc/[0-9]*/comm 2>/dev/null | grep -Ex 'crond?|fcron|dcron|cronie|anacron'
 }
 
-# platform_sample TICK: the values of this second as words `name=value`; no fork but for the disk and the GPU,
-# since it runs every second for as long as somebody watches.
+# platform_sample TICK: the values of this second as words ` name=value`; no fork but for the disk and the GPU,
+# since it runs every second for as long as somebody watches. What cannot be read is left out.
 platform_sample() {
-    _mt='' _ma='' _st='' _sf=''
+    _mt='' _ma='' _st='' _sf='' _idle=''
     while read -r _name _value _; do
         case $_name in
             MemTotal:) _mt=$_value ;;
@@ -152,29 +152,44 @@ platform_sample() {
             SwapTotal:) _st=$_value ;;
             SwapFree:) _sf=$_value && break ;;
         esac
-    done < /proc/meminfo
+    done 2>/dev/null < /proc/meminfo
     # In steps of 4 MiB, so that an idle host has nothing new to say.
-    [ -z "$_ma" ] || _words="mt=$_mt mu=$(((_mt - _ma) / 4096 * 4096))"
+    [ -z "$_ma" ] || _words=" mt=$_mt mu=$(((_mt - _ma) / 4096 * 4096))"
     [ -z "$_sf" ] || _words="$_words su=$((_st - _sf))"
-    read -r _ _user _nice _system _idle _iowait _irq _soft _ < /proc/stat
-    _busy=$((_user + _nice + _system + _irq + _soft)) _all=$((_user + _nice + _system + _irq + _soft + _idle + _iowait))
-    if [ -n "${_busy_before:-}" ] && [ "$_all" -gt "$_all_before" ]; then
-        _words="$_words cpu=$((100 * (_busy - _busy_before) / (_all - _all_before)))"
+    { read -r _ _user _nice _system _idle _iowait _irq _soft _; } 2>/dev/null < /proc/stat
+    if [ -n "$_idle" ]; then
+        _busy=$((_user + _nice + _system + _irq + _soft))
+        _all=$((_busy + _idle + _iowait))
+        if [ -n "${_all_before:-}" ] && [ "$_all" -gt "$_all_before" ]; then
+            _share=$((100 * (_busy - _busy_before) / (_all - _all_before)))
+            # Two points up or down are no news.
+            case $((_share - ${_cpu:-1000})) in -[12] | [012]) ;; *) _cpu=$_share ;; esac
+        fi
+        _busy_before=$_busy _all_before=$_all
+        [ -z "${_cpu:-}" ] || _words="$_words cpu=$_cpu"
     fi
-    _busy_before=$_busy _all_before=$_all
-    if [ $(($1 % 5)) -eq 0 ] && [ "${_st:-0}" != "${_sf:-0}" ]; then
-        while read -r _name _value; do
-            # Pages are counted; 4 KiB each wherever swapping matters to us.
-            [ "$_name" = pswpin ] && _swapped=$_value && break
-        done < /proc/vmstat
-    fi
-    [ -z "${_swapped:-}" ] || _words="$_words si=$_swapped"
-    if [ $(($1 % 5)) -eq 0 ] && is_here nvidia-smi; then
-        # 37, 9210, 12282, 71, 188.20 per card; a cell in brackets is unknown
-        _gpu=$(limited 4 nvidia-smi \
-            --query-gpu=utilization.gpu,memory.used,memory.total,temperature.gpu,power.draw \
-            --format=csv,noheader,nounits 2>/dev/null) || _gpu=''
-        _gpu=$(printf '%s' "$_gpu" | tr -d ' ' | tr '\n' ';')
+    if [ $(($1 % 5)) -eq 0 ]; then
+        linux_swapped
+        ! is_here nvidia-smi || linux_cards
     fi
     [ -z "${_gpu:-}" ] || _words="$_words gpu=$_gpu"
+}
+
+linux_swapped() {
+    [ -n "$_sf" ] || return 0
+    _swapped=none
+    [ "$_st" != "$_sf" ] || return 0
+    _swapped=''
+    [ -n "${_page:-}" ] || _page=$(getconf PAGESIZE 2>/dev/null) || _page=4096
+    while read -r _name _value; do
+        [ "$_name" = pswpin ] && _swapped=$((_value * (_page / 1024))) && break
+    done 2>/dev/null < /proc/vmstat
+}
+
+# nvidia-smi -> 37, 9210, 12282, 71, 188.20 per card; a cell in brackets is unknown
+linux_cards() {
+    _gpu=$(limited 4 nvidia-smi \
+        --query-gpu=utilization.gpu,memory.used,memory.total,temperature.gpu,power.draw \
+        --format=csv,noheader,nounits 2>/dev/null) || _gpu=''
+    _gpu=$(printf '%s' "$_gpu" | tr -d ' ' | tr '\n' ';')
 }

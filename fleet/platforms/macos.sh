@@ -57,28 +57,53 @@ tool_files() {
     :
 }
 
-# platform_sample TICK: see linux.sh. Every command here is a fork, so the slow ones run every fifth second.
+# platform_sample TICK: see linux.sh. Every command here is a fork, so they run every fifth second.
 platform_sample() {
     if [ $(($1 % 5)) -eq 0 ]; then
         # vm_stat -> Mach Virtual Memory Statistics: (page size of 16384 bytes) / Pages wired down:   233301. ...
-        _vm=$(vm_stat | awk '
-            /page size of/ { for (i = 1; i < NF; i++) if ($i == "of") page = $(i + 1) }
-            /^Pages wired down:/ { used += $NF } /^Pages active:/ { used += $NF }
-            /^Pages occupied by compressor:/ { used += $NF }
-            /^Swapins:/ { swapped = $NF + 0 }
-            END { printf "mu=%d si=%d", used * page / 1024 / 4096, swapped }')
-        # In steps of 4 MiB, as on Linux.
-        _mu=${_vm#mu=} _mu=$((${_mu%% *} * 4096))
-        # sysctl -n hw.memsize -> 38654705664
-        _mt=$(($(sysctl -n hw.memsize) / 1024))
-        # sysctl -n vm.swapusage -> total = 15360.00M  used = 5120.00M  free = 10240.00M  (encrypted)
-        _su=$(sysctl -n vm.swapusage | sed 's/.*used = \([0-9]*\).*/\1/')
-        # sysctl -n vm.loadavg hw.ncpu -> { 2.10 1.95 1.80 } / 14
-        _load=$(sysctl -n vm.loadavg hw.ncpu | awk 'NR == 1 { load = $2 } NR == 2 { printf "%d", 100 * load / $1 }')
-        [ "$_load" -le 100 ] || _load=100
-        # ioreg -r -d1 -w0 -c IOAccelerator -> "PerformanceStatistics" = {"Device Utilization %"=21,"In use system memory"=351141888,...}
-        _gpu=$(limited 4 ioreg -r -d1 -w0 -c IOAccelerator 2>/dev/null | sed -n 's/.*"Device Utilization %"=\([0-9]*\).*/\1,,,,/p' | head -n 1)
+        # sysctl hw.memsize vm.swapusage vm.loadavg hw.ncpu -> hw.memsize: 38654705664
+        #   vm.swapusage: total = 2048.00M  used = 1017.50M  free = 1030.50M  (encrypted)
+        #   vm.loadavg: { 1.28 1.18 1.13 }
+        #   hw.ncpu: 14
+        # ioreg -r -d1 -w0 -c IOAccelerator -> "PerformanceStatistics" = {..."Device Utilization %"=21,...}
+        _values=$({
+            vm_stat
+            sysctl hw.memsize vm.swapusage vm.loadavg hw.ncpu
+            [ $(($1 % 10)) -ne 0 ] || limited 4 ioreg -r -d1 -w0 -c IOAccelerator
+        } 2>/dev/null | awk '
+            /page size of [0-9]/ { for (i = 1; i < NF; i++) if ($i == "of") page = $(i + 1) + 0 }
+            /^Pages wired down:/ { wired = $NF + 0 }
+            /^Pages active:/ { active = $NF + 0 }
+            /^Pages purgeable:/ { purgeable = $NF + 0 }
+            /^Anonymous pages:/ { anonymous = $NF + 0 }
+            /^Pages occupied by compressor:/ { packed = $NF + 0 }
+            /^Swapins:/ { swapins = $NF + 0; has_swapins = 1 }
+            /^hw.memsize:/ { total = $2 + 0 }
+            /^hw.ncpu:/ { cores = $2 + 0 }
+            /^vm.loadavg:/ && $2 == "{" { load = $3 + 0; has_load = 1 }
+            /^vm.swapusage:/ { for (i = 2; i < NF; i++) if ($i == "used") { swap = $(i + 2) + 0; has_swap = 1 } }
+            match($0, /"Device Utilization %"=[0-9]+/) && !has_gpu {
+                gpu = substr($0, RSTART + 23, RLENGTH - 23); has_gpu = 1
+            }
+            END {
+                # As Activity Monitor: wired, compressed, and what applications made; in steps of 4 MiB.
+                if (anonymous > purgeable) active = anonymous - purgeable
+                used = int((wired + active + packed) * page / 4194304) * 4096
+                if (total && used) printf " mt=%.0f mu=%.0f", int(total / 1024), used
+                if (has_swap) printf " su=%.0f", int(swap) * 1024
+                share = cores ? 100 * load / cores : 0
+                if (has_load && cores) printf " cpu=%d", (share > 100 ? 100 : share)
+                if (has_gpu) printf " gpu=%d,,,,", gpu
+                printf "|"
+                if (has_swap && !swap) printf "none"
+                else if (has_swapins) printf "%.0f", int(swapins * page / 1024)
+            }')
+        _swapped=${_values#*|} _values=${_values%%|*}
+        # Asked for every tenth second only.
+        case $_values in
+            *' gpu='*) _gpu=" gpu=${_values##* gpu=}" _values=${_values%% gpu=*} ;;
+            *) [ $(($1 % 10)) -ne 0 ] || _gpu='' ;;
+        esac
     fi
-    _words="mt=$_mt mu=$_mu su=$((${_su:-0} * 1024)) si=${_vm##*si=} cpu=$_load"
-    [ -z "$_gpu" ] || _words="$_words gpu=$_gpu"
+    _words="$_values$_gpu"
 }
