@@ -53,6 +53,7 @@ class FleetApp(Deeds):
         self.complete = complete
         self._background = background
         self._task: asyncio.Task[None] | None = None
+        self._asked: asyncio.Future[bool] | None = None
         self._is_due = False
         self._ticked: float | None = None
 
@@ -68,23 +69,29 @@ class FleetApp(Deeds):
 
     async def on_unmount(self) -> None:
         self.feed.on_news = None
+        if self._asked is not None and not self._asked.done():
+            self._asked.set_result(False)
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    def tick(self) -> None:
+    def tick(self, is_regular: bool = True) -> None:
         """Takes what came, and shows it."""
+        if not self.is_running or not self.screen_stack:
+            return
         model = self.model
         events = self.feed.drain()
         if events:
             model.state = reduce_all(model.state, events)
             self._read(events)
-        self._measure_lag(events)
+        if is_regular:
+            self._measure_lag(events)
         if not self.is_paused:
             self.draw()
-        request = self.feed.question()
-        if request is not None:
-            self.ask(request)
+        if not isinstance(self.screen, ConfirmBox):
+            request = self.feed.question()
+            if request is not None:
+                self.ask(request)
 
     def ask(self, request: ConfirmRequest) -> None:
         """Opens the box for a plan, and answers what was chosen."""
@@ -99,7 +106,9 @@ class FleetApp(Deeds):
             self.say(f"{request.verb}: {'started' if is_yes else 'cancelled, nothing was changed'}")
             if is_yes and request.level > 0:
                 self.go("deploy")
+            self._news()
 
+        self._asked = request.answer
         is_ascii = self.model.options.ascii
         box = ConfirmBox(request, self.model.state, self.monotonic, self.tones, is_ascii)
         self.push_screen(box, answered)
@@ -115,7 +124,7 @@ class FleetApp(Deeds):
 
     def _soon(self) -> None:
         self._is_due = False
-        self.tick()
+        self.tick(is_regular=False)
 
     def _read(self, events: Sequence[Event]) -> None:
         """The last result goes to the status line."""

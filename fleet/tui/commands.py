@@ -63,7 +63,7 @@ class Commands(Frame):
         self.prompt.display = False
         self.status.display = True
         table = self.view.table()
-        (table if table is not None else self.view).focus()
+        self.screen_stack[0].set_focus(table if table is not None else self.view)
         self.show_hints(self.current)
 
     @on(Prompt.Typed)

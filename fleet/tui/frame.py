@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import ClassVar
 
 from rich.style import Style
+from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.screen import ModalScreen
 from textual.timer import Timer
 
 from fleet.core import ages
@@ -27,6 +29,7 @@ from fleet.tui.widgets.lines import Lines
 from fleet.tui.widgets.prompt import Prompt
 
 QUIET = 5  # ticks without a change after which the clock shows no seconds
+ACTIONS = frozenset(key.action.partition("(")[0] for key in GLOBAL)
 BEHIND = 3.0  # seconds of lag worth a word in the header
 
 
@@ -45,7 +48,9 @@ class Frame(App[str]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c", "interrupt", "quit", priority=True, show=False),
-        *(Binding(key.keys, key.action, key.help, show=False, id=key.action) for key in GLOBAL),
+        # With priority, so that the app takes keys in the order in which they were typed: what
+        # follows `:` at once is text for the prompt and not a key for the table.
+        *(Binding(k.keys, k.action, k.help, show=False, id=k.action, priority=True) for k in GLOBAL),
     ]
 
     def __init__(
@@ -86,6 +91,11 @@ class Frame(App[str]):
         if keymap:
             self.set_keymap(dict(keymap))
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys of the screen are only keys while nothing is typed and no box is open."""
+        is_typing = self.prompt.display or isinstance(self.screen, ModalScreen)
+        return not (is_typing and action in ACTIONS)
+
     def candidates(self, text: str) -> Sequence[tuple[str, str]]:
         """What the last word of a command may become, with help."""
         return ()
@@ -95,8 +105,8 @@ class Frame(App[str]):
         """The looks of the theme."""
         return paint.palette(self.theme)
 
-    def tick(self) -> None:
-        """Takes what came, and shows it."""
+    def tick(self, is_regular: bool = True) -> None:
+        """Takes what came, and shows it; regularly by the timer, or because there is news."""
         self.draw()
 
     def compose(self) -> ComposeResult:
@@ -132,9 +142,8 @@ class Frame(App[str]):
         for key, view in self.views.items():
             view.display = key == name
         table = self.view.table()
-        focus = table if table is not None else self.view
         if not self.prompt.display:
-            focus.focus()
+            self.screen_stack[0].set_focus(table if table is not None else self.view)
         self.show_hints(name)
         self.call_after_refresh(self.draw)
 
@@ -167,8 +176,8 @@ class Frame(App[str]):
         for block in (self.header, self.clock, self.status, self.hints, self.tiny):
             block.repaint()
 
-    def on_resize(self) -> None:
-        width, height = self.size
+    def on_resize(self, event: events.Resize) -> None:
+        width, height = event.size
         is_tiny = width < 40 or height < 8
         self.tiny.display = is_tiny
         self.query_one("#body").display = not is_tiny

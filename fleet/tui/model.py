@@ -11,7 +11,7 @@ from fleet.tui.options import Options
 from fleet.tui.rows import View, sort_value
 from fleet.tui.text import Steady
 
-RESORT = 5.0  # seconds between two changes of the order that nobody asked for
+RESORT = 10.0  # seconds between two changes of the order that nobody asked for
 SLOW_RESORT = 60.0
 
 

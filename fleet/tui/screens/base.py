@@ -1,11 +1,18 @@
 """What every view of the dashboard can be asked."""
 
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 
+from fleet.tui.keys import LOCAL
 from fleet.tui.model import Model
 from fleet.tui.paint import Line
 from fleet.tui.widgets.lines import Lines
 from fleet.tui.widgets.table import FleetTable
+
+
+def bindings(screen: str) -> list[BindingType]:
+    """The keys that only this screen has."""
+    return [Binding(key.keys, f"app.{key.action}", key.help, show=False) for key in LOCAL[screen]]
 
 
 class View(Horizontal):

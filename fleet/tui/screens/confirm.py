@@ -82,7 +82,7 @@ class ConfirmBox(ModalScreen[bool]):
         event.prevent_default()
         if self._monotonic() - self._opened < DEAF:
             return
-        if event.key in ("escape", "ctrl+c"):
+        if event.key == "escape":
             self.dismiss(False)
         elif event.key in ("down", "pagedown", "up", "pageup"):
             rows = self._plans.size.height - 1 if "page" in event.key else 1

@@ -1,6 +1,9 @@
 """Screen 3: what is being changed, one line per host, one column per phase."""
 
+from typing import ClassVar
+
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Vertical
 
 from fleet.core.jobs import PHASES, Job, JobRow, Phase, finished, percent
@@ -8,7 +11,7 @@ from fleet.core.plan import size_text
 from fleet.tui.columns import PANE_FROM
 from fleet.tui.model import Model
 from fleet.tui.paint import Line, Part, fit
-from fleet.tui.screens.base import View
+from fleet.tui.screens.base import View, bindings
 from fleet.tui.screens.pane import wrapped
 from fleet.tui.text import clock_text, short_text, span_text
 from fleet.tui.widgets.lines import Lines
@@ -23,6 +26,7 @@ TONES = {"done": "ok", "same": "ok", "failed": "bad"}
 
 
 class DeployView(View):
+    BINDINGS: ClassVar[list[BindingType]] = bindings("deploy")
     DEFAULT_CSS = """
     DeployView FleetTable { height: 1fr; }
     DeployView .log { height: 5; }
@@ -128,7 +132,7 @@ class DeployView(View):
             if other.error is not None:
                 after = f" -> next: {other.error.next}" if other.error.next else ""
                 errors.append(((f" {host}: {other.error.message}", "bad"), (after, "key")))
-        lines: list[Line] = [((" LOG", "head"),), *(errors + recent)[-4:]]
+        lines: list[Line] = [((" LOG", "head"),), *recent[-4:][len(errors[-4:]) :], *errors[-4:]]
         self._log.show(lines)
         if row is None:
             return
@@ -143,7 +147,7 @@ class DeployView(View):
     def _switch(self, is_detail: bool) -> None:
         self._detail.display = is_detail
         self._table.styles.height = 3 if is_detail else "1fr"
-        self.draw()
+        self.call_after_refresh(self.draw)
 
 
 def _failed(job: Job, host: str) -> bool:

@@ -1,19 +1,23 @@
 """What is shown where there is no inventory, or none of its hosts."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import BindingType
 
 from fleet.tui.keys import LOCAL
 from fleet.tui.model import Model
 from fleet.tui.paint import Line
-from fleet.tui.screens.base import View
+from fleet.tui.screens.base import View, bindings
 from fleet.tui.widgets.lines import Lines
 
 COMMANDS = {"i": "fleet init", "D": "fleet demo", "o": "open PATH"}
 
 
 class FirstRunView(View, can_focus=True):
+    BINDINGS: ClassVar[list[BindingType]] = bindings("first_run")
+
     def __init__(self, model: Model, looked_in: Sequence[str]) -> None:
         super().__init__(model, id="first_run")
         self._looked_in = ", ".join(looked_in) or "./inventory.toml, user config"
