@@ -1,5 +1,6 @@
 """Open a server on this machine's loopback, for any OpenAI client."""
 
+import re
 from typing import TYPE_CHECKING
 
 from fleet.commands.base import Option, Request, Verb
@@ -27,7 +28,7 @@ def _port(text: object) -> int:
     """
     if text is None:
         return 0
-    if not str(text).isdigit() or int(str(text)) > 65535:
+    if not re.fullmatch("[0-9]{1,5}", str(text)) or int(str(text)) > 65535:
         raise UsageError(
             f"{text!r} is not a port", next="a number from 1 to 65535; 0 or nothing takes a free one"
         )

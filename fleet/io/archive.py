@@ -121,14 +121,16 @@ def _checked(tar: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
     """Members by clean name; the last of a name wins, as when unpacking."""
     found: dict[str, tarfile.TarInfo] = {}
     size = 0
-    for member in tar:
+    for count, member in enumerate(tar):
+        if member.size < 0:  # tarfile would go back and forth for ever
+            raise _hostile(f"a file of negative size: {safe_line(member.name, 100)}")
         name = posixpath.normpath(member.name)
         if member.name.startswith("/") or name == ".." or name.startswith("../") or "\0" in name:
             raise _hostile(f"a path that leads out: {safe_line(member.name, 100)}")
         if not (member.isfile() or member.isdir() or member.issym() or member.islnk()):
             raise _hostile(f"a device: {safe_line(member.name, 100)}")
         size += member.size
-        if size > 4 * LARGEST or len(found) >= MOST:
+        if size > 4 * LARGEST or count >= MOST:
             raise _hostile(f"more than {4 * LARGEST >> 30} GiB or {MOST} files")
         if not member.isdir():
             found[name] = member

@@ -1,7 +1,6 @@
 """Files that the controller has or can get: sources, builds, models, the smoke-test model."""
 
 import asyncio
-import contextlib
 import hashlib
 from collections.abc import Callable
 from importlib import resources
@@ -11,18 +10,22 @@ from fleet.builds.plan import pack_script
 from fleet.core.errors import PlanError, StepError
 from fleet.core.events import Event, Notice
 from fleet.core.flow import Tree
-from fleet.core.plan import Artifact, Fetch
+from fleet.core.plan import Artifact, Fetch, size_text
 from fleet.io import models, trees
+from fleet.io.cache import full
 from fleet.io.ports import Transport
 from fleet.io.shelltext import placed
 from fleet.io.world import World
+
+LARGEST = 8 << 30  # bytes of a finished build, which has hundreds of MiB
 
 
 class Artifacts:
     """Resolves what plans name; everything is got once in a run, and once on the machine."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, largest: int = LARGEST) -> None:
         self.world = world
+        self._largest = largest
         self._tree: Tree | None = None
         self._models: dict[str, Artifact] = {}
         self._hashes: dict[Path, str] = {}
@@ -94,22 +97,32 @@ class Artifacts:
             return path.stat().st_size
         partial = self.world.cache.partial(fetch.artifact)
         done = 0
-        with open(partial, "wb") as file:
+        try:
+            with open(partial, "wb") as file:
 
-            def write(data: bytes) -> None:
-                nonlocal done
-                file.write(data)
-                done += len(data)
-                report(done, None)
+                def write(data: bytes) -> None:
+                    nonlocal done
+                    done += len(data)
+                    if done > self._largest:
+                        raise StepError(
+                            f"its finished build is larger than {size_text(self._largest)}",
+                            kind="too-much-output",
+                        )
+                    file.write(data)
+                    report(done, None)
 
-            status = await transport.drain(placed(pack_script(fetch.artifact.id), root), write, deadline=1800)
-        if status:
-            with contextlib.suppress(FileNotFoundError):
-                partial.unlink()
-            raise StepError(
-                f"packing the finished build failed with exit {status}", next="the same command again"
-            )
-        await self.world.cache.adopt(fetch.artifact, partial)
+                status = await transport.drain(
+                    placed(pack_script(fetch.artifact.id), root), write, deadline=1800
+                )
+            if status:
+                raise StepError(
+                    f"packing the finished build failed with exit {status}", next="the same command again"
+                )
+            await self.world.cache.adopt(fetch.artifact, partial)
+        except OSError as error:
+            raise full(self.world.cache.folder, error) from error
+        finally:
+            partial.unlink(missing_ok=True)
         return done
 
     def _packaged(self, artifact: Artifact) -> Path:

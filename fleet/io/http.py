@@ -4,6 +4,7 @@ No local port is opened: each HTTP connection is a channel to the server's socke
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -75,7 +76,10 @@ async def stream_lines(
     """
     loop = asyncio.get_running_loop()
     end = loop.time() + deadline
-    async with _answering(transport, listen, method, path, key, body, end=min(idle, deadline)) as answer:
+    async with contextlib.AsyncExitStack() as stack:
+        # However its head drips, and whether or not it takes what we send.
+        async with within(min(idle, deadline)):
+            answer = await stack.enter_async_context(_answering(transport, listen, method, path, key, body))
         if not 200 <= answer.status < 300:
             async with within(min(idle, deadline)):
                 said = safe_line(await _whole(answer, 1 << 16), 400)
@@ -113,18 +117,16 @@ async def _answering(
     path: str,
     key: Secret | None,
     body: bytes | None,
-    end: float | None = None,
 ) -> AsyncIterator[httpcore.Response]:
     headers: dict[bytes | str, bytes | str] = {"Host": "localhost", "Connection": "close", "Accept": "*/*"}
     if key is not None:
         headers["Authorization"] = f"Bearer {key.reveal()}"
     if body is not None:
         headers["Content-Type"] = "application/json"
-    timeout: dict[str, Any] = {"timeout": {"read": end}} if end is not None else {}
     async with httpcore.AsyncConnectionPool(network_backend=Channels(transport, listen)) as pool:
         try:
             async with pool.stream(
-                method, f"http://localhost{path}", headers=headers, content=body, extensions=timeout
+                method, f"http://localhost{path}", headers=headers, content=body
             ) as answer:
                 yield answer
         except (httpcore.ProtocolError, httpcore.NetworkError) as error:

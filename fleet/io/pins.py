@@ -5,6 +5,7 @@ import fcntl
 import functools
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -16,6 +17,7 @@ from fleet.core.errors import FleetError, UnreachableError
 from fleet.io.ports import Clock
 
 SCHEMA = "fleet.pins/1"
+LARGEST = 64 << 20  # bytes of a known_hosts file
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,10 @@ def replace(path: Path, data: bytes) -> None:
 def _load(path: Path) -> asyncssh.SSHKnownHosts | None:
     try:
         status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return None  # /dev/null knows nobody, and another device may never end
+        if status.st_size > LARGEST:
+            raise UnreachableError(f"{path} is too large for known hosts", next=f"ls -l {path}")
         return _parsed(path, status.st_mtime_ns, status.st_size)
     except (FileNotFoundError, NotADirectoryError):
         return None

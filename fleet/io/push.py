@@ -24,6 +24,7 @@ READ = 4 * MIB  # bytes read from the disk at a time
 # the host gathers them into blocks of 1 MiB.
 WRITE = 256 << 10
 IDLE = 60.0  # seconds without a byte before we give up
+LINES = 100  # that a host may say beside the hashes of chunks
 SLOWEST = 50_000  # bytes/s that a deadline allows for
 
 Value = TypeVar("Value")
@@ -122,8 +123,12 @@ class _Push:
         """Hashes of the chunks that the host has; None if it has the whole file."""
         lines: list[str] = []
 
+        most = self.size // self.chunk + LINES
+
         def take(line: bytes) -> None:
             self.progress.beat()
+            if len(lines) > most:
+                raise StepError("it says more than it was asked", kind="too-much-output", next="fleet status")
             lines.append(safe_line(line, 200))
 
         script = packaged("push_begin", **self._variables(), BLOCKS=self.chunk // MIB)

@@ -18,6 +18,9 @@ from fleet.platforms.base import program
 IDLE = 120.0  # seconds without a byte of an answer; llama-server pings every 30
 LONGEST = 3600.0  # seconds for one answer
 PIECE = 1 << 16  # bytes
+LINES = 1_000_000  # of a log, unless it is followed
+TEXT = 16 << 20  # characters of one answer
+MOST = 2**53  # of any number a server tells
 
 
 async def tail(world: World, need: Tail) -> tuple[str, ...]:
@@ -28,8 +31,10 @@ async def tail(world: World, need: Tail) -> tuple[str, ...]:
         text = safe_text(raw, 8192)
         if need.follow:
             world.door.print(text)
-        else:
+        elif len(lines) < LINES:
             lines.append(text)
+        else:
+            raise StepError(f"more than {LINES} lines came", kind="too-much-output", next="fewer --lines")
 
     transport = await world.transport(need.host)
     deadline = math.inf if need.follow else need.deadline
@@ -63,6 +68,7 @@ async def complete(world: World, need: Complete) -> Completion:
     started = world.clock.monotonic()
     first: float | None = None
     text: list[str] = []
+    length = 0
     timings: dict[str, Any] = {}
     finish: str | None = None
     async for line in stream_lines(
@@ -78,19 +84,22 @@ async def complete(world: World, need: Complete) -> Completion:
         if not line.startswith(b"data: ") or line == b"data: [DONE]":
             continue
         chunk = _chunk(line[6:])
-        if isinstance(chunk.get("timings"), dict):
-            timings = chunk["timings"]
-        if isinstance(chunk.get("error"), dict):
-            raise StepError(safe_line(str(chunk["error"].get("message", "the server refused")), 500))
-        for choice in chunk.get("choices") or []:
-            delta = choice.get("delta") or {}
+        timings = _table(chunk.get("timings")) or timings
+        if refusal := _table(chunk.get("error")):
+            raise StepError(safe_line(str(refusal.get("message", "the server refused")), 500))
+        choices = chunk.get("choices")
+        for choice in map(_table, choices if isinstance(choices, list) else ()):
+            delta = _table(choice.get("delta"))
             piece = safe_text(str(delta.get("content") or delta.get("reasoning_content") or ""))
-            finish = choice.get("finish_reason") or finish
+            finish = safe_line(str(choice.get("finish_reason") or ""), 40) or finish
             if piece:
                 first = first if first is not None else world.clock.monotonic() - started
                 text.append(piece)
+                length += len(piece)
                 if not need.is_quiet:
                     world.door.print(piece, "")
+        if length > TEXT:
+            raise StepError(f"its answer has more than {TEXT} characters", kind="too-much-output")
     return Completion(
         text="".join(text),
         tokens=_integer(timings.get("predicted_n")),
@@ -183,15 +192,18 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, stre
 
 def _chunk(data: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(data)
-    except ValueError:
+        return _table(json.loads(data))
+    except (ValueError, RecursionError):
         return {}
+
+
+def _table(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) and value >= 0 else None
+    return float(value) if isinstance(value, int | float) and 0 <= value < MOST else None
 
 
 def _integer(value: object) -> int | None:
-    return value if isinstance(value, int) and value >= 0 else None
+    return value if isinstance(value, int) and 0 <= value < MOST else None

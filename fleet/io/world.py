@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from dataclasses import dataclass, field
 
 from fleet.core.errors import FleetError, UnreachableError
@@ -22,12 +23,13 @@ from fleet.platforms.probe import parse, probe_program
 
 PROBE_DEADLINE = 30.0  # seconds; the answer of a healthy host takes under one
 RETURN_DEADLINE = 300.0  # seconds a carried plan waits for a host whose link was lost
+KEY = re.compile("[!-~]{8,200}")  # ASCII without spaces
 
 KEYS = """
 for f in "$FLEET_ROOT"/services/*/key; do
     [ -f "$f" ] || continue
     s=${f%/key}
-    printf '%s %s\\n' "${s##*/}" "$(head -c 200 "$f")"
+    printf '%s %s\\n' "${s##*/}" "$(head -c 201 "$f")"
 done
 """
 
@@ -113,7 +115,7 @@ class World:
             )
             for line in safe_text(answer.out).splitlines():
                 name, _, text = line.partition(" ")
-                if text.strip():
+                if KEY.fullmatch(text.strip()):  # it becomes a line of HTTP
                     self.keys[host, name] = Secret(text.strip())
         try:
             return self.keys[host, server]

@@ -182,8 +182,18 @@ async def chatter(head: bytes, _: asyncio.StreamReader, writer: asyncio.StreamWr
         await asyncio.sleep(0.02)
 
 
+async def dripping(head: bytes, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A head that never ends, each byte well within the limit."""
+    writer.write(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        writer.write(b"X: y\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.1)
+
+
 @pytest.mark.parametrize(
-    ("say", "idle", "deadline"), [(begun, 0.3, 50), (mute, 0.3, 50), (chatter, 50, 0.5), (begun, 50, 0.3)]
+    ("say", "idle", "deadline"),
+    [(begun, 0.3, 50), (mute, 0.3, 50), (chatter, 50, 0.5), (begun, 50, 0.3), (dripping, 50, 0.5)],
 )
 async def test_a_stream_has_two_limits(
     host: Transport, tmp_path: Path, say: Say, idle: float, deadline: float
