@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,7 @@ from fleet.io import inventory_file
 from fleet.io.console import Console
 from fleet.io.runs import carry_out, world
 
+AGE = re.compile(r"\b\d+[smhd]\b")  # it changes with every look, and says nothing new
 COMMON = frozenset(
     [
         "inventory",
@@ -52,14 +54,19 @@ def invoke(name: str, verb: Verb, values: Mapping[str, Any]) -> int:
         confirm_name=values["confirm"],
         is_verbose=bool(values["verbose"]),
     )
-    if verb.level and (values["read_only"] or os.environ.get("FLEET_READ_ONLY") == "1"):
-        raise PlanError(
-            f"{name} changes hosts, and this is read-only", next="drop --read-only and FLEET_READ_ONLY"
-        )
-    inventory = _inventory(values, is_needed=verb.selects != "none")
-    request = request_of(name, verb, values, inventory)
-    with _asyncio_debug_off():
-        return asyncio.run(_run(console, name, verb, request, inventory, values))
+    try:
+        if verb.level and (values["read_only"] or os.environ.get("FLEET_READ_ONLY") == "1"):
+            raise PlanError(
+                f"{name} changes hosts, and this is read-only", next="drop --read-only and FLEET_READ_ONLY"
+            )
+        inventory = _inventory(values, is_needed=verb.selects != "none")
+        request = request_of(name, verb, values, inventory)
+        with _asyncio_debug_off():
+            return asyncio.run(_run(console, name, verb, request, inventory, values))
+    except FleetError as error:
+        if console.mode == "json":  # whoever reads the document learns why there are no hosts in it
+            print(json.dumps({"schema": verb.schema, "hosts": [], "error": error.document()}))
+        raise
 
 
 async def _run(
@@ -94,9 +101,10 @@ async def _watch(console: Console, opened: Any, name: str, verb: Verb, request: 
         elif verb.lines is not None:
             for host, result in results.items():
                 lines = tuple(verb.lines(request, {host: result}))
-                if before.get(host) != lines:
+                essence = tuple(AGE.sub("", line) for line in lines)
+                if before.get(host) != essence:
                     shown = lines if not before else lines[1:]
-                    before[host] = lines
+                    before[host] = essence
                     print("\n".join(shown), file=console.out, flush=True)
         await opened.clock.sleep(every)
 
@@ -159,20 +167,29 @@ def _hosts(
     }
     backends = {name: host.backend for name, host in inventory.hosts.items() if host.backend}
     plain: list[str] = []
-    servers: list[str] = []
+    places: dict[str, list[str]] = {}  # server -> hosts it was named with
     for item in items:
         server, at, _ = item.partition("@")
         if at and server:
             server, host = split_server(item)
             _known_server(server, inventory)
-            servers.append(server)
-            plain.append(str(host))
+            places.setdefault(server, []).append(str(host))
         elif item in inventory.servers and item not in inventory.hosts:
-            servers.append(item)
-            plain += [name for name in inventory.hosts if item in inventory.servers_on(name)]
+            places.setdefault(item, []).extend(
+                name for name in inventory.hosts if item in inventory.servers_on(name)
+            )
         else:
             plain.append(item)
-    return select(plain, tags, models=models, backends=backends), tuple(dict.fromkeys(servers))
+    if not places:
+        return select(plain, tags, models=models, backends=backends), ()
+    everywhere = dict.fromkeys(host for hosts in places.values() for host in hosts)
+    if plain or any(set(hosts) != set(everywhere) for hosts in places.values()):
+        # One run means the same servers on each of its hosts.
+        raise UsageError(
+            "servers of different hosts, or servers and whole hosts, in one command",
+            next="one command for each",
+        )
+    return select(list(everywhere), tags), tuple(places)
 
 
 def _server(
@@ -187,6 +204,8 @@ def _server(
     if host is None and hosts:
         host = hosts[0]
     if host is None:
+        if not places:
+            raise UsageError(f"{server} is on no host", next=f'set on = ["HOST"] in [servers.{server}]')
         if len(places) != 1:
             raise UsageError(
                 f"{server} runs on {len(places)} hosts",
