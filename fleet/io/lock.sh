@@ -2,22 +2,23 @@
 # Variables: OWNER (one line of JSON), TAKE (generation to take over, or empty).
 # Prints: acquired G | lost | held G BEAT, then the owner's line.
 # shellcheck shell=sh disable=SC2154
-mkdir -p "$FLEET_ROOT" || { echo "fleet: error: cannot make $FLEET_ROOT"; exit 1; }
-if [ -f "$FLEET_ROOT/LAYOUT" ]; then
+refuse() {
+    echo "fleet: error: $1"
+    echo "fleet: next: ${2:-free space there, or set root in the inventory}"
+    exit 1
+}
+mkdir -p "$FLEET_ROOT" 2>/dev/null || refuse "cannot make $FLEET_ROOT" "set root in the inventory to a folder that $(id -un) can write"
+if [ -s "$FLEET_ROOT/LAYOUT" ]; then
     layout=$(cat "$FLEET_ROOT/LAYOUT")
-    if [ "$layout" != 1 ]; then
-        echo "fleet: error: $FLEET_ROOT has layout $layout, this fleet knows 1"
-        echo "fleet: next: update fleet on the controller"
-        exit 1
-    fi
+    [ "$layout" = 1 ] || refuse "$FLEET_ROOT has layout $layout, this fleet knows 1" "update fleet on the controller"
 else
-    (printf '1\n' > "$FLEET_ROOT/LAYOUT.tmp" && mv -f "$FLEET_ROOT/LAYOUT.tmp" "$FLEET_ROOT/LAYOUT") 2>/dev/null || {
-        echo "fleet: error: cannot write into $FLEET_ROOT ($(df -Pk "$FLEET_ROOT" | awk 'NR == 2 {print $4}') KiB free)"
-        echo "fleet: next: free space there, or set root in the inventory"
-        exit 1
+    new=$FLEET_ROOT/LAYOUT.$$
+    (printf '1\n' > "$new" && mv -f "$new" "$FLEET_ROOT/LAYOUT") 2>/dev/null || {
+        rm -f "$new"
+        refuse "cannot write into $FLEET_ROOT ($(df -Pk "$FLEET_ROOT" | awk 'NR == 2 {print $4}') KiB free)"
     }
 fi
-mkdir -p "$FLEET_ROOT/lock" || { echo "fleet: error: cannot make $FLEET_ROOT/lock"; exit 1; }
+mkdir -p "$FLEET_ROOT/lock" 2>/dev/null || refuse "cannot make $FLEET_ROOT/lock"
 cd "$FLEET_ROOT/lock" || exit 1
 g=0
 for d in lock.*; do
@@ -34,14 +35,18 @@ fi
 n=$((g + 1))
 mkdir "lock.$n" 2>/dev/null || {
     [ -d "lock.$n" ] && { echo lost; exit 0; }
-    echo "fleet: error: cannot make $FLEET_ROOT/lock/lock.$n"
-    exit 1
+    refuse "cannot make $FLEET_ROOT/lock/lock.$n"
 }
-printf '%s\n' "$OWNER" > "lock.$n/OWNER.tmp" && mv -f "lock.$n/OWNER.tmp" "lock.$n/OWNER.json" && echo 0 > "lock.$n/beat" || {
+# We may have been slow: others took and released, and swept this number away.
+for d in lock.*; do
+    o=${d#lock.}
+    case $o in '' | *[!0-9]*) continue ;; esac
+    [ "$o" -gt "$n" ] && { rmdir "lock.$n"; echo lost; exit 0; }
+done
+printf '%s\n' "$OWNER" > "lock.$n/OWNER.tmp" && mv -f "lock.$n/OWNER.tmp" "lock.$n/OWNER.json" &&
+    echo 0 > "lock.$n/beat" || {
     rm -rf "lock.$n"
-    echo "fleet: error: no space left in $FLEET_ROOT"
-    echo "fleet: next: free space there, or set root in the inventory"
-    exit 1
+    refuse "no space left in $FLEET_ROOT"
 }
 for d in lock.*; do
     o=${d#lock.}

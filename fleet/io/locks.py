@@ -19,6 +19,7 @@ from fleet.io.shelltext import complaint, packaged, placed
 
 BEAT = 15.0  # seconds between signs of life
 TTL = 90.0  # seconds without a sign after which a lock may be taken over (RELIABILITY 3.3)
+RELEASE = 10.0  # seconds
 RACES = 150  # times in a row that somebody else may take the lock first: half a minute
 GENERATION = re.compile(r"[0-9]{1,15}")
 RUN = re.compile(r"[0-9a-zA-Z_-]{1,64}")
@@ -83,9 +84,19 @@ def controller(state: Path) -> str:
 
 @contextlib.asynccontextmanager
 async def hold(
-    host: str, reach: Reach, root: str, owner: Owner, clock: Clock, tell: Callable[[str], None]
+    host: str,
+    reach: Reach,
+    root: str,
+    owner: Owner,
+    clock: Clock,
+    tell: Callable[[str], None],
+    release: float = RELEASE,
 ) -> AsyncIterator[str]:
     """The lock of a host for as long as the block runs; gives the generation.
+
+    Args:
+        tell: told whom we wait for.
+        release: seconds that giving it back may take.
 
     Raises:
         PlanError: somebody else who is alive holds it; names who.
@@ -109,10 +120,11 @@ async def hold(
         with contextlib.suppress(asyncio.CancelledError):
             await beat
         if not lost:
-            with contextlib.suppress(FleetError):
-                await (await reach()).run(
-                    placed(packaged("beat", BEAT="done"), root, generation), deadline=10
-                )
+            # A host that is away is not waited for: its lock is taken over from the dead run.
+            with contextlib.suppress(FleetError, TimeoutError):
+                async with asyncio.timeout(release):
+                    done = placed(packaged("beat", BEAT="done"), root, generation)
+                    await (await reach()).run(done, deadline=release)
 
 
 async def _acquire(
@@ -123,9 +135,17 @@ async def _acquire(
     since = clock.monotonic()
     told = False
     races = 0
+    line = json.dumps(json.loads(owner.line) | {"host": host})
     while True:
-        script = placed(packaged("lock", OWNER=owner.line, TAKE=take), root)
-        answer = await (await reach()).run(script, deadline=30)
+        script = placed(packaged("lock", OWNER=line, TAKE=take), root)
+        try:
+            answer = await (await reach()).run(script, deadline=30)
+        except UnreachableError as error:
+            if error.kind != "link-lost" or races == RACES:
+                raise
+            take, races = "", races + 1
+            await clock.sleep(1)
+            continue
         text = safe_text(answer.out)
         if answer.status:
             what, following = complaint(text + "\n" + safe_text(answer.err))
@@ -147,17 +167,20 @@ async def _acquire(
             )
         generation, beat = words[1], words[2]
         who = _owner(words[3] if len(words) > 3 else "")
+        if who.get("run") == owner.run and who.get("host") == host:
+            return generation  # the link broke when we were told
         if owner.is_gone(who):
             take = generation
             continue
+        has_moved = seen is not None and seen[0] == generation and seen[1] != beat
+        if has_moved or _is_ours(who, owner):
+            raise PlanError(
+                f"{_holder(who)} is changing this host now",
+                host=host,
+                next=f"wait until that is done, or fleet unlock {host}",
+                kind="locked",
+            )
         if seen != (generation, beat):
-            if (seen and seen[0] == generation) or _is_ours(who, owner):
-                raise PlanError(
-                    f"{_holder(who)} is changing this host now",
-                    host=host,
-                    next=f"wait until that is done, or fleet unlock {host}",
-                    kind="locked",
-                )
             seen, since = (generation, beat), clock.monotonic()
         if clock.monotonic() - since >= TTL:
             take = generation
