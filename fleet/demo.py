@@ -31,7 +31,7 @@ from fleet.io.world import World
 HOSTS = ("alder", "birch", "cedar")
 PATH_MOST = 60  # bytes of the folder's path; a server's socket path may have 103
 PROMPT = "Write a long story about a lighthouse keeper and a storm."
-TOKENS = 96  # of each answer
+TOKENS = 64  # of each answer
 INVENTORY = """\
 # Made by fleet demo; three hosts on this machine.
 [llama_cpp]
@@ -115,6 +115,8 @@ async def _show(opened: World, console: Console, is_json: bool, is_kept: bool, i
             print(f"up until ctrl+c: fleet --inventory {opened.inventory.path} status", file=sys.stderr)
             await asyncio.Event().wait()
     finally:
+        print("stopping servers and hosts", file=sys.stderr, flush=True)
+        console.is_quiet = True
         await asyncio.shield(asyncio.create_task(_stop(opened)))
     if is_json:
         print(json.dumps(document, ensure_ascii=False), flush=True)
@@ -147,7 +149,10 @@ def _verdict(document: Mapping[str, Any]) -> int:
 
 @contextlib.asynccontextmanager
 async def traffic(opened: World, forever: bool) -> AsyncIterator[None]:
-    """Real questions to every server: one each, or again and again while the block runs."""
+    """Real questions to every server: one each, or again and again while the block runs.
+
+    One each is asked in turn, since the three share the processors of this machine.
+    """
 
     async def ask(host: str) -> None:
         options = {"prompt": PROMPT, "max_tokens": TOKENS, "temperature": 0.0, "quiet": True}
@@ -158,10 +163,13 @@ async def traffic(opened: World, forever: bool) -> AsyncIterator[None]:
                 return
             await opened.clock.sleep(1.0)
 
+    if not forever:
+        for host in HOSTS:
+            await ask(host)
+        yield
+        return
     tasks = [asyncio.create_task(ask(host)) for host in HOSTS]
     try:
-        if not forever:
-            await asyncio.gather(*tasks)
         yield
     finally:
         for task in tasks:

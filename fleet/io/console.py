@@ -33,6 +33,7 @@ class Console:
     max_hosts: int | None = None
     confirm_name: str | None = None
     is_verbose: bool = False
+    is_quiet: bool = False  # nothing about the run
     out: TextIO = field(default_factory=lambda: sys.stdout)
     err: TextIO = field(default_factory=lambda: sys.stderr)
     under_way: dict[str, str] = field(default_factory=dict)  # host -> title of its step
@@ -56,7 +57,7 @@ class Console:
         if self.mode == "jsonl":
             print(event.to_json(), file=self.out, flush=True)
             return
-        if isinstance(event, StepProgress) and not self._is_due(host):
+        if self.is_quiet or (isinstance(event, StepProgress) and not self._is_due(host)):
             return
         if isinstance(event, RunEnded):
             return
@@ -71,7 +72,7 @@ class Console:
             print(text, file=self.err, flush=True)
 
     async def confirm(self, question: Question) -> bool:
-        for plan in question.plans:
+        for plan in question.plans if not self.is_quiet else ():
             print(plan, file=self.err)
         if question.is_repeat:
             print("This step was not in the plan that you agreed to.", file=self.err)
