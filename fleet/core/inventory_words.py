@@ -28,10 +28,16 @@ def text(value: str) -> str:
 
 
 def place(value: str) -> str:
-    """A host name, IP address or alias: never an option, never two words."""
+    """A host name, IP address or alias: never an option, never two words.
+
+    Source: ssh refuses the same signs since CVE-2023-51385; a ProxyCommand of the user's own
+        configuration hands the name to a shell.
+    """
     text(value)
     if value.startswith("-") or re.search(r"\s", value) or len(value) > 255:
         raise ValueError("should be one word that does not begin with '-'")
+    if re.search(r"['\"`$\\;&<>|(){}]", value):
+        raise ValueError("should be a name or an address, without signs that a shell reads")
     return value
 
 

@@ -45,6 +45,8 @@ REFUSED: dict[str, Verdict] = (
     | _refused(f"refused: {TOOLS}", "mcp-servers-config", "mcp-servers-json", "log-prompts-dir")
     | _refused(f"refused: {TOOLS}", "ui-mcp-proxy", "webui-mcp-proxy", "ui-config-file", "webui-config-file")
     | _refused(REMOTE, "model-url", "docker-repo", "hf-repo", "hf-file", "hf-token", "mmproj-url", "offline")
+    | _refused(REMOTE, "spec-draft-hf", "hf-repo-draft", "hf-repo-v", "hf-file-v")
+    | _refused("refused: whoever has the key could change the server's settings", "props")
     | _refused(ROUTER, "models-dir", "models-preset", "models-max", "models-autoload", "no-models-autoload")
     | _refused("it makes llama-server print something and end", "help", "usage", "version", "list-devices")
     | _refused("it makes llama-server print something and end", "cache-list", "completion-bash")
@@ -135,6 +137,10 @@ def judge(args: Mapping[str, object]) -> list[str]:
             errors.append(f"{written}: short names are not taken: write {SHORT[name]}")
         elif name in REFUSED:
             errors.append(f"{written}: {REFUSED[name].sentence}")
+        elif name.startswith(("mcp-", "tools-", "agent-")):
+            errors.append(f"{written}: refused: {TOOLS}")
+        elif name.endswith("-default") and name != "spec-default":
+            errors.append(f"{written}: {REMOTE}")
         elif not re.fullmatch(r"[a-z][a-z0-9.-]*", name):
             errors.append(f"{written}: not the name of a flag")
         else:

@@ -101,3 +101,20 @@ def test_every_flag_that_fleet_writes_is_known_to_the_binary(backend):
     words = argv("chat", wish, "/m", "/s.sock", "/k", facts(), backend)
     used = {word.removeprefix("--") for word in words if word.startswith("--")}
     assert used <= known_flags(HELP)
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "mcp-some-new-thing",
+        "tools_new",
+        "agent-x",
+        "gpt-oss-20b-default",
+        "spec-draft-hf",
+        "hf-repo-draft",
+        "props",
+    ],
+)
+def test_what_reaches_out_of_the_server_is_refused(flag):
+    assert judge({flag: "x"})
+    assert not judge({"spec-default": True})
