@@ -89,7 +89,7 @@ verb_stop() {
 }
 
 case $VERB in
-    deploy) verb_switch && verb_start ;;
+    deploy) { is_ours "$service/child" || verb_check; } && verb_switch && verb_start ;;
     start) verb_start ;;
     check) verb_check ;;
     stop) verb_stop ;;

@@ -65,10 +65,11 @@ class Site:
         return found
 
     def listing(self) -> list[str]:
-        """Every path in the home, with the size of files."""
+        """Every path in the home, with the size of files; but for what a probe remembers of tools."""
         return sorted(
             f"{path.relative_to(self.home)} {path.lstat().st_size if path.is_file() else '-'}"
             for path in self.home.rglob("*")
+            if path != self.root / "cache" / "tools"
         )
 
     def halves(self) -> list[str]:

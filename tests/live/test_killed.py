@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.controller import CHAT
-from tests.live.sites import Site, user_cache
+from tests.controller import CHAT, GEMMA, SMOKE, user_cache
+from tests.live.sites import Site
 
 SEED = 11434
 
@@ -91,18 +91,14 @@ def killed(site: Site, moment: Moment, later: float) -> bool:
 
 
 def settled(site: Site, moment: Moment) -> int:
-    """Verified bytes of the model that the host has, once what was under way has arrived."""
-    before = -1
-    while (held := site.verified(pushed(moment))) != before:
-        before = held
+    """Bytes in whole chunks of the model that the host has, once what was under way has arrived."""
+    before: list[str] = []
+    while (now := site.listing()) != before:
+        before = now
         time.sleep(0.3)
-    return held
+    return site.verified(pushed(moment))
 
 
 def pushed(moment: Moment) -> Path:
-    if moment.model == "tiny":
-        from tests.controller import SMOKE
-
-        return SMOKE
-    (file,) = (user_cache() / "models").glob("*.gguf")
-    return file
+    """The file that the deploy pushes."""
+    return SMOKE if moment.model == "tiny" else user_cache() / "models" / f"{GEMMA['sha256']}.gguf"
