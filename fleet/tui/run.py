@@ -5,6 +5,7 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +83,14 @@ class Desk:
             if verb.level and self.is_read_only:
                 raise DeclinedError(f"{name} changes hosts, and this is read-only")
             request = request_of(name, verb, values, self.world.inventory)
+            # A run of its own in the record, on the same connections.
             results, _ = await carry_out(
-                self.world, name, verb, request, jobs=values["jobs"] or 32, timeout=values["timeout"]
+                replace(self.world, run=self.world.random.token(6)),
+                name,
+                verb,
+                request,
+                jobs=values["jobs"] or 32,
+                timeout=values["timeout"],
             )
         except ValueError as error:
             self._fail(FleetError(f"cannot read that: {error}"))
