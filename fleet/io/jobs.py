@@ -11,6 +11,7 @@ from fleet.core.text import safe_line, safe_text
 from fleet.io.ports import Clock, Random, Transport
 from fleet.io.shelltext import complaint, packaged, placed
 
+STARTS = 10  # links that may be lost while it is started
 AGAIN = 1.0  # seconds before a log is followed anew that broke off
 KEPT = 60  # last lines of a log, for the explanation of a failure
 NINJA = re.compile(r"^\[\s*([0-9]{1,9})/([0-9]{1,9})\]")  # `[12/212] Building …`
@@ -45,15 +46,7 @@ async def run_job(
     """
     assert run.job is not None
     started = clock.monotonic()
-    script = placed(packaged("job", JOB=run.job, SCRIPT=run.script), root, generation)
-    answer = await (await reach()).run(script, deadline=60)
-    if answer.status:
-        what, following = complaint(safe_text(answer.out + answer.err))
-        raise StepError(
-            what or f"cannot start the job: {safe_line(answer.err) or f'exit {answer.status}'}",
-            next=following,
-            kind="lock-lost" if answer.status == 75 else None,
-        )
+    await _start(reach, placed(packaged("job", JOB=run.job, SCRIPT=run.script), root, generation), clock)
     follower = _Follower(random.token(8), on_line, on_progress)
     while True:
         left = run.deadline - (clock.monotonic() - started)
@@ -81,12 +74,31 @@ async def run_job(
         await clock.sleep(AGAIN)
 
 
+async def _start(reach: Reach, script: str, clock: Clock) -> None:
+    for number in range(STARTS):
+        try:
+            answer = await (await reach()).run(script, deadline=60)
+            break
+        except UnreachableError as error:
+            if error.kind != "link-lost" or number == STARTS - 1:
+                raise
+            await clock.sleep(AGAIN)  # what was started is joined
+    if answer.status:
+        what, following = complaint(safe_text(answer.out + answer.err))
+        raise StepError(
+            what or f"cannot start the job: {safe_line(answer.err) or f'exit {answer.status}'}",
+            next=following,
+            kind="lock-lost" if answer.status == 75 else None,
+        )
+
+
 class _Follower:
     def __init__(
         self, nonce: str, on_line: Callable[[str], None], on_progress: Callable[[float, float], None]
     ) -> None:
         self.nonce = nonce
         self.at = 0  # bytes of the log that were seen
+        self._begun = b""  # a line whose end has not come yet
         self.ended: int | None = None
         self.is_gone = False
         self.tail: deque[str] = deque(maxlen=KEPT)
@@ -99,13 +111,20 @@ class _Follower:
         if mark in raw:
             before, _, word = raw.partition(mark)
             self.at += len(before)
+            self._begun += before
             words = word.split()
             if words[:1] == [b"rc"] and len(words) == 2 and words[1].isdigit() and len(words[1]) < 10:
                 self.ended = int(words[1])
             elif words[:1] == [b"gone"]:
                 self.is_gone = True
+            if self._begun and words[:1] != [b"alive"]:
+                self._tell(self._begun)
             return
         self.at += len(raw) + 1
+        self._tell(self._begun + raw)
+
+    def _tell(self, raw: bytes) -> None:
+        self._begun = b""
         text = safe_line(raw)
         if found := NINJA.match(text):
             self._on_progress(float(found[1]), float(found[2]))
