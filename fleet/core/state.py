@@ -13,6 +13,7 @@ BUCKET = 3.75  # seconds of history in one cell, so that 16 cells are a minute
 BUCKETS = 240  # cells kept: 15 minutes
 LOG = 60  # kept events per host
 LINK = frozenset({"unreachable", "auth", "host-key-unknown", "host-key-changed", "link-lost"})
+NOTICED = 20.0  # seconds within which a lost link is noticed
 POLL_MOST = 5.0  # seconds between looks at a server that nobody watches
 
 
@@ -40,7 +41,9 @@ class History:
         cell = int(at / BUCKET)
         if cell <= self.cell or not self.cell:
             return History(max(cell, self.cell), self.total + value, self.count + 1, self.past)
-        gap = (None,) * min(cell - self.cell - 1, BUCKETS)
+        missing = min(cell - self.cell - 1, BUCKETS)
+        # A server that nobody watches is asked every 5 s: one empty cell is no gap.
+        gap = (self.mean,) if missing == 1 else (None,) * missing
         return History(cell, value, 1, (*self.past, self.mean, *gap)[-BUCKETS:])
 
     @property
@@ -48,8 +51,11 @@ class History:
         return self.total / self.count if self.count else None
 
     def cells(self, count: int, now: float) -> tuple[float | None, ...]:
-        """The last cells before `now`, oldest first, None where there were no samples."""
-        late = min(max(int(now / BUCKET) - self.cell, 0), count) if self.cell else 0
+        """The last cells before `now`, oldest first, None where there were no samples.
+
+        The cell that has just begun is shown from its first sample on.
+        """
+        late = min(max(int(now / BUCKET) - self.cell - 1, 0), count) if self.cell else 0
         row = (*self.past[-count:], self.mean, *((None,) * late))[-count:]
         return (None,) * (count - len(row)) + row
 
@@ -203,8 +209,12 @@ def _measured(host: HostState, event: happened.Measured) -> HostState:
 
 
 def _probed(host: HostState, event: happened.Probed) -> HostState:
+    servers = host.servers
+    if event.servers is not None:
+        servers = {name: server for name, server in servers.items() if name in event.servers}
     return dataclasses.replace(
         host,
+        servers=servers,
         seen=event.ts,
         platform=event.platform,
         backend=event.backend or host.backend,
@@ -212,17 +222,23 @@ def _probed(host: HostState, event: happened.Probed) -> HostState:
     )
 
 
+def _since(host: HostState, at: float) -> float:
+    """Since when the link is gone, being noticed only now: since the last sign of life."""
+    if host.lost is not None:
+        return host.lost
+    return at if host.seen is None or not host.linked else min(max(host.seen, at - NOTICED), at)
+
+
 def _lost(host: HostState, event: happened.LinkLost) -> HostState:
-    since = host.lost if host.lost is not None else event.ts
+    since = _since(host, event.ts)
     problem = Problem("link-lost", event.message, f"doctor {host.name}", event.ts)
     return dataclasses.replace(host, linked=False, lost=since, error=problem)
 
 
 def _failed(host: HostState, event: happened.HostFailed) -> HostState:
     problem = Problem(event.kind, event.message, event.next, event.ts)
-    lost = host.lost if host.lost is not None else event.ts
     if event.kind in LINK:
-        return dataclasses.replace(host, error=problem, linked=False, lost=lost)
+        return dataclasses.replace(host, error=problem, linked=False, lost=_since(host, event.ts))
     return dataclasses.replace(host, error=problem)
 
 

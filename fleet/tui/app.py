@@ -1,6 +1,7 @@
 """The dashboard: one timer drains the feed, one state is drawn, keys become requests."""
 
 import asyncio
+import contextvars
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
@@ -59,6 +60,7 @@ class FleetApp(Deeds):
 
     def on_mount(self) -> None:
         self.theme = self.model.options.theme_name
+        self._home = contextvars.copy_context()
         self.feed.on_news = self._news
         if self._background is not None:
             self._task = asyncio.create_task(self._background())
@@ -117,7 +119,8 @@ class FleetApp(Deeds):
         """Something came that a person waits for; may be called from any thread."""
         if not self._is_due and self._loop is not None and not self._loop.is_closed():
             self._is_due = True
-            self._loop.call_soon_threadsafe(self._schedule)
+            # In our own context: who brings the news may have been started before the app.
+            self._loop.call_soon_threadsafe(self._schedule, context=self._home)
 
     def _schedule(self) -> None:
         self.set_timer(SOON, self._soon)

@@ -39,7 +39,10 @@ def launch(
     Raises:
         UsageError: there is no terminal to draw on.
     """
-    check_terminal(sys.stdin.isatty(), sys.stdout.isatty(), os.environ)
+    # textual draws on standard error
+    check_terminal(sys.stdin.isatty(), sys.stdout.isatty() and sys.stderr.isatty(), os.environ)
+    for name in ("COLUMNS", "LINES"):  # they would hide that the window was resized
+        os.environ.pop(name, None)
     app = make(feed, submit, hosts=hosts, options=options, **more)
     return app.run(mouse=app.model.options.has_mouse)
 

@@ -71,14 +71,14 @@ def check_terminal(stdin: bool, stdout: bool, environ: Mapping[str, str]) -> Non
 
     Args:
         stdin: whether standard input is a terminal.
-        stdout: whether standard output is one.
+        stdout: whether standard output and standard error are.
 
     Raises:
         UsageError: there is none, or it cannot move its cursor.
     """
     plain = "fleet status --watch --plain"
     if not (stdin and stdout):
-        raise UsageError("the dashboard needs a terminal for input and output", next=plain)
+        raise UsageError("the dashboard needs a terminal for input, output and errors", next=plain)
     if environ.get("TERM", "") in ("", "dumb", "unknown"):
         raise UsageError(f"the dashboard cannot draw on TERM={environ.get('TERM') or '(unset)'}", next=plain)
 

@@ -17,6 +17,7 @@ from fleet.core.snapshot import dump, load
 from fleet.core.state import Known, State, beginning
 from fleet.io import inventory_file
 from fleet.io.collect import Collector
+from fleet.io.desk import Desk
 from fleet.io.door import Question
 from fleet.io.runs import carry_out, world
 from fleet.io.world import World
@@ -54,7 +55,7 @@ class Screen:
         """Results come as lines when the verb has ended."""
 
 
-class Desk:
+class Runner:
     """Takes what is typed after `:` and runs it beside the screen."""
 
     def __init__(self, opened: World, feed: Feed, collector: Collector, is_read_only: bool) -> None:
@@ -180,10 +181,10 @@ async def dashboard(
             read_only=options.read_only,
             banner=banner,
         )
-    desk = Desk(opened, feed, collector, options.read_only)
+    runner = Runner(opened, feed, collector, options.read_only)
     app = make(
         feed,
-        desk.submit,
+        runner.submit,
         hosts=known,
         options=options,
         state=None if banner else _snapshot(saved, known),
@@ -191,13 +192,14 @@ async def dashboard(
         complete=completer(opened.inventory),
         background=collector.run,
         inventory=Path(opened.inventory.path),
+        desk=Desk(opened.folders.state, os.environ),
     )
     try:
         return await app.run_async(mouse=options.has_mouse)
     finally:
-        await desk.close()
+        await runner.close()
         if not banner:
-            saved.write_text(dump(app.model.state))
+            Desk(opened.folders.state, os.environ).save(SAVED, dump(app.model.state))
 
 
 def completer(inventory: Inventory) -> Any:

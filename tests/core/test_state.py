@@ -99,7 +99,17 @@ def test_history_fills_cells_and_leaves_gaps():
 
 def test_history_moves_on_while_nothing_is_measured():
     history = History().add(100.0, 10.0)
-    assert history.cells(3, 100.0 + 2 * BUCKET) == (10.0, None, None)
+    assert history.cells(3, 100.0 + 3 * BUCKET) == (10.0, None, None)
+
+
+def test_a_cell_that_has_just_begun_is_no_gap():
+    history = History().add(100.0, 10.0)
+    assert history.cells(2, 100.0 + BUCKET) == (None, 10.0)
+
+
+def test_one_cell_without_a_look_is_no_gap():
+    history = History().add(100.0, 10.0).add(100.0 + 2 * BUCKET, 20.0)
+    assert history.cells(3, 100.0 + 2 * BUCKET) == (10.0, 10.0, 20.0)
 
 
 def test_history_is_bounded():

@@ -255,3 +255,17 @@ async def test_the_last_snapshot_is_there_at_once_and_is_as_old_as_it_is():
         assert "◌ stale" in it.screen
         assert "60m" in it.screen
         assert "over 0/12" in it.screen
+
+
+async def test_news_may_come_from_a_task_that_is_older_than_the_dashboard() -> None:
+    """A timer made in a context without the app would take the whole screen down."""
+    stage = Stage()
+    async with stage.open() as pilot:
+        loop = asyncio.get_running_loop()
+        notice = Notice(ts=stage.now(), run="x", message="from elsewhere")
+        loop.call_soon(stage.feed.put, notice, context=contextvars.Context())
+        for _ in range(50):
+            await pilot.pause(0.02)
+            if "from elsewhere" in stage.text():
+                break
+        assert "from elsewhere" in stage.text()

@@ -41,7 +41,8 @@ class Tmux:
             if text in screen:
                 return screen
             time.sleep(0.05)
-        raise AssertionError(f"never saw {text!r} on:\n{self.screen}")
+        size = self.run("display-message", "-p", "#{pane_width}x#{pane_height}").strip()
+        raise AssertionError(f"never saw {text!r} on {size}:\n{self.screen}")
 
     def close(self) -> None:
         self.run("kill-server")
@@ -93,6 +94,13 @@ def test_a_person_looks_deploys_copies_and_leaves(tmux, tmp_path):
     tmux.see("STATE")
     tmux.run("resize-window", "-x", "140", "-y", "40")
     tmux.see("HISTORY 60 s")
+    tmux.run("resize-window", "-x", "80", "-y", "24")
+    tmux.see("MODEL")
     tmux.keys("q")
-    screen = tmux.see("left with 0")
-    assert "GEN t/s" not in screen
+    tmux.see("left with 0")
+
+
+def test_leaving_gives_the_screen_back(tmux):
+    tmux.see("SIMULATED")
+    tmux.keys("q")
+    assert "SIMULATED" not in tmux.see("left with 0")
