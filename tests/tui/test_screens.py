@@ -1,9 +1,12 @@
 """The screens at every size, with nothing, with trouble, and while a deploy runs."""
 
+import asyncio
+import contextvars
+
 import pytest
 from rich.cells import cell_len
 
-from fleet.core.events import HostFailed, LinkLost, Measured, Planned, RunStarted, ServerSampled
+from fleet.core.events import HostFailed, LinkLost, Measured, Notice, Planned, RunStarted, ServerSampled
 from fleet.core.snapshot import dump, load
 from fleet.tui.options import Options
 from tests.tui.stage import NOON, Stage, stage
@@ -257,15 +260,12 @@ async def test_the_last_snapshot_is_there_at_once_and_is_as_old_as_it_is():
         assert "over 0/12" in it.screen
 
 
-async def test_news_may_come_from_a_task_that_is_older_than_the_dashboard() -> None:
-    """A timer made in a context without the app would take the whole screen down."""
-    stage = Stage()
-    async with stage.open() as pilot:
-        loop = asyncio.get_running_loop()
-        notice = Notice(ts=stage.now(), run="x", message="from elsewhere")
-        loop.call_soon(stage.feed.put, notice, context=contextvars.Context())
+async def test_news_may_come_from_a_task_that_is_older_than_the_dashboard():
+    async with stage() as it:
+        notice = Notice(ts=NOON, run="x", message="from elsewhere")
+        asyncio.get_running_loop().call_soon(it.feed.put, notice, context=contextvars.Context())
         for _ in range(50):
-            await pilot.pause(0.02)
-            if "from elsewhere" in stage.text():
+            await it.pilot.pause(0.02)
+            if "from elsewhere" in it.screen:
                 break
-        assert "from elsewhere" in stage.text()
+        assert "from elsewhere" in it.screen
