@@ -5,7 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from rich.segment import Segments
 from rich.style import Style
+from rich.traceback import Traceback
 from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
@@ -159,6 +161,13 @@ class Frame(App[str]):
         for key, text in HINTS.get(name, ()):
             parts += [(key, "key"), (f" {text}  " if text else "  ", "")]
         self.hints.show([tuple(parts)])
+
+    def _fatal_error(self) -> None:
+        """Textual's own, but for the local values: keys may be among them."""
+        self.bell()
+        trace = self.console.render(Traceback(width=None), self.console.options)
+        self._exit_renderables.append(Segments(trace))
+        self._close_messages_no_wait()
 
     def apply_theme(self) -> None:
         tones = self.tones

@@ -168,7 +168,7 @@ async def dashboard(
 ) -> str | None:
     """Runs the dashboard on an open world until it is left."""
     feed = Feed()
-    opened.door = Screen(feed)
+    before, opened.door = opened.door, Screen(feed)
     known = tuple(_known(opened.inventory))
     saved = opened.folders.state / SAVED
     collector = Collector(opened, feed.put)
@@ -197,6 +197,7 @@ async def dashboard(
     try:
         return await app.run_async(mouse=options.has_mouse)
     finally:
+        opened.door = before
         await runner.close()
         if not banner:
             Desk(opened.folders.state, os.environ).save(SAVED, dump(app.model.state))

@@ -261,7 +261,7 @@ async def test_the_last_snapshot_is_there_at_once_and_is_as_old_as_it_is():
 
 
 async def test_news_may_come_from_a_task_that_is_older_than_the_dashboard():
-    async with stage() as it:
+    async with stage(options=Options(tick=3600.0)) as it:
         notice = Notice(ts=NOON, run="x", message="from elsewhere")
         asyncio.get_running_loop().call_soon(it.feed.put, notice, context=contextvars.Context())
         for _ in range(50):
