@@ -82,6 +82,7 @@ class Probed(Event):
     platform: str
     backend: str | None = None
     rebooted: bool = False  # the boot id is not the one we knew
+    servers: tuple[str, ...] | None = None  # names of the instances; None where that was not asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,8 +79,12 @@ class World:
         """As transport, for work that is under way: waits while a lost host comes back."""
         return await self.links.get(host, deadline=RETURN_DEADLINE)
 
-    async def probe(self, host: str) -> Facts:
-        """Look at the host, note that it answered, and whether it was restarted since."""
+    async def probe(self, host: str, *, is_routine: bool = False) -> Facts:
+        """Look at the host, note that it answered, and whether it was restarted since.
+
+        Args:
+            is_routine: one look of many, told only where other servers are there than before.
+        """
         started = self.clock.monotonic()
         nonce = self.random.token(12)
         script = placed(probe_program(), self.wish(host).root or "")
@@ -89,15 +93,21 @@ class World:
         answer = await transport.run(script, deadline=PROBE_DEADLINE)
         facts = parse(host, answer.out, nonce, self.clock.now())
         self.roots[host] = facts.root
-        self.facts[host] = facts
+        known, self.facts[host] = self.facts.get(host), facts
         before = self.journal.saw(host, facts.boot_id, facts.at)
+        rebooted = bool(before and facts.boot_id and before != facts.boot_id)
+        servers = tuple(instance.server for instance in facts.instances)
+        is_news = known is None or rebooted or servers != tuple(one.server for one in known.instances)
+        if is_routine and not is_news:
+            return facts
         self.say(
             Probed(
                 **self.stamp(host),
                 seconds=self.clock.monotonic() - started,
                 platform=facts.platform,
                 backend=next((i.backend for i in facts.instances if i.backend), None),
-                rebooted=bool(before and facts.boot_id and before != facts.boot_id),
+                rebooted=rebooted,
+                servers=servers,
             )
         )
         return facts
