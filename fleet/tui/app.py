@@ -55,7 +55,7 @@ class FleetApp(Deeds):
         self._background = background
         self._task: asyncio.Task[None] | None = None
         self._asked: asyncio.Future[bool] | None = None
-        self._is_due = False
+        self.is_due = False
         self._ticked: float | None = None
 
     def on_mount(self) -> None:
@@ -117,8 +117,8 @@ class FleetApp(Deeds):
 
     def _news(self) -> None:
         """Something came that a person waits for; may be called from any thread."""
-        if not self._is_due and self._loop is not None and not self._loop.is_closed():
-            self._is_due = True
+        if not self.is_due and self._loop is not None and not self._loop.is_closed():
+            self.is_due = True
             # In our own context: who brings the news may have been started before the app.
             self._loop.call_soon_threadsafe(self._schedule, context=self._home)
 
@@ -126,7 +126,7 @@ class FleetApp(Deeds):
         self.set_timer(SOON, self._soon)
 
     def _soon(self) -> None:
-        self._is_due = False
+        self.is_due = False
         self.tick(is_regular=False)
 
     def _read(self, events: Sequence[Event]) -> None:
