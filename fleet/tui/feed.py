@@ -60,11 +60,6 @@ class Feed:
             events.append(self._events.popleft())
         return events
 
-    @property
-    def waiting(self) -> int:
-        """Events that nobody has drained yet."""
-        return len(self._events)
-
     def question(self) -> ConfirmRequest | None:
         """The next question that nobody has withdrawn."""
         while self._questions:

@@ -1,12 +1,9 @@
 """The screens at every size, with nothing, with trouble, and while a deploy runs."""
 
-import asyncio
-import contextvars
-
 import pytest
 from rich.cells import cell_len
 
-from fleet.core.events import HostFailed, LinkLost, Measured, Notice, Planned, RunStarted, ServerSampled
+from fleet.core.events import HostFailed, LinkLost, Measured, Planned, RunStarted, ServerSampled
 from fleet.core.snapshot import dump, load
 from fleet.tui.options import Options
 from tests.tui.stage import NOON, Stage, stage
@@ -258,15 +255,3 @@ async def test_the_last_snapshot_is_there_at_once_and_is_as_old_as_it_is():
         assert "◌ stale" in it.screen
         assert "60m" in it.screen
         assert "over 0/12" in it.screen
-
-
-async def test_news_may_come_from_a_task_that_is_older_than_the_dashboard():
-    """A timer made outside the app's context dies, and news would wait for the next regular tick for ever."""
-    async with stage() as it:
-        notice = Notice(ts=NOON, run="x", message="from elsewhere")
-        asyncio.get_running_loop().call_soon(it.feed.put, notice, context=contextvars.Context())
-        for _ in range(100):
-            await asyncio.sleep(0.02)
-            if not it.feed.waiting and not it.app.is_due:
-                break
-        assert not it.feed.waiting and not it.app.is_due
