@@ -1,6 +1,6 @@
 """What the dashboard costs: CPU, bytes to the terminal, time from key to paint, memory.
 
-Plays the simulated story (fleet.tui.story) in a real process on a pseudo-terminal of
+Plays the simulated story (fleet.tui.play) in a real process on a pseudo-terminal of
 140x40 and reads what it writes. Painting is what remains of the CPU time after that
 of the same process with painting paused (key p). Nothing is asserted.
 """
@@ -116,14 +116,14 @@ class Result:
 def story(
     *arguments: str, size: tuple[int, int] = (140, 40), environ: dict[str, str] | None = None
 ) -> Terminal:
-    return Terminal([sys.executable, "-m", "fleet.tui.story", *arguments], size, environ)
+    return Terminal([sys.executable, "-m", "fleet.tui.play", *arguments], size, environ)
 
 
 def started(hosts: int, *arguments: str) -> Terminal:
     """A story with full histories that has settled."""
     terminal = story("--hosts", str(hosts), "--past", "90", "--calm", *arguments)
     terminal.wait_for("GEN t/s")
-    terminal.read(6.0)
+    terminal.read(12.0)
     return terminal
 
 
@@ -160,7 +160,7 @@ def measure(hosts: int, seconds: float, keys: int) -> list[Result]:
             Result(f"fleet, {hosts} hosts: {what}", round(value, 4), against, ratio and round(ratio, 3))
         )
 
-    terminal = story("--hosts", str(hosts), "--past", "90", "--calm")
+    terminal = story("--hosts", str(hosts), "--calm")
     row("start to first rows (s)", terminal.wait_for("gpu") if hosts > 3 else terminal.wait_for("rtx"), 1.0)
     terminal.close()
     for share, limit in ((0.0, None), (0.2, 4000.0), (1.0, 20000.0)):
@@ -202,7 +202,9 @@ def main() -> None:
             rows.append(result)
             limit = "" if result.against is None else f"  of {result.against:g}"
             print(
-                f"{result.what:<64} {result.value:>14g}{limit}", file=sys.stderr if given.json else sys.stdout
+                f"{result.what:<64} {result.value:>14g}{limit}",
+                file=sys.stderr if given.json else sys.stdout,
+                flush=True,
             )
     if given.json:
         print(json.dumps({"rows": [asdict(result) for result in rows]}))

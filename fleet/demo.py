@@ -64,9 +64,9 @@ supervisor = "supervise"
 def demo(is_json: bool, is_kept: bool, simulated: int | None) -> int:
     """The whole demo. Returns an exit code; 0 only when every server answered."""
     if simulated is not None:
-        from fleet.tui import story
+        from fleet.tui import play
 
-        story.main(["--hosts", str(simulated)])
+        play.main(["--hosts", str(simulated)])
         return 0
     is_interactive = not is_json and sys.stdin.isatty() and sys.stdout.isatty()
     return asyncio.run(_demo(is_json, is_kept, is_interactive))

@@ -79,7 +79,7 @@ def test_the_mouse_is_reported_unless_it_is_turned_off(opened, flag, is_there):
 
 def test_without_a_terminal_it_refuses_and_names_what_works():
     done = subprocess.run(
-        [sys.executable, "-m", "fleet.tui.story"],
+        [sys.executable, "-m", "fleet.tui.play"],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -55,7 +55,7 @@ def tmux(tmp_path: Path) -> Iterator[Tmux]:
     words = [
         sys.executable,
         "-m",
-        "fleet.tui.story",
+        "fleet.tui.play",
         "--hosts",
         "12",
         "--pace",
