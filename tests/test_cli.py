@@ -1,6 +1,5 @@
 """The command line as a person meets it: what it refuses, says and prints, and its exit codes."""
 
-import contextlib
 import json
 import os
 import pty
@@ -15,30 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from fleet.cli import run
 from tests.controller import TINY, Controller, Ended
 from tests.embedded import Embedded, EmbeddedHost
+from tests.inside import Inside
 from tests.printed import parse
 
 NOTHING: dict[str, dict[str, object]] = {}
 PUSH = {"chat": {"model": "tiny", "on": ["all"]}}
-
-
-class Inside(Controller):
-    """Runs commands in this process, which saves their imports; its records are those of the session."""
-
-    def __init__(self, folder: Path, captured: pytest.CaptureFixture[str]) -> None:
-        super().__init__(folder)
-        self.captured = captured
-        self.state = Path(os.environ["XDG_STATE_HOME"])
-        self.env["XDG_STATE_HOME"] = str(self.state)
-
-    def __call__(self, *words: str, deadline: float = 0, stdin: str = "") -> Ended:
-        self.captured.readouterr()
-        with contextlib.chdir(self.folder):
-            code = run(words)
-        out, err = self.captured.readouterr()
-        return Ended(code, out, err)
 
 
 @pytest.fixture

@@ -31,8 +31,13 @@ async def world(
     run = random.token(6)
     journal = Journal(places.state / "fleet.db")
 
+    away: set[str] = set()
+
     def changed(link: Link) -> None:
-        if link.state == "down" and link.was_up and link.error is not None:
+        if link.state == "up":
+            away.discard(link.name)
+        elif link.state == "down" and link.was_up and link.error is not None and link.name not in away:
+            away.add(link.name)  # each attempt that fails after it is not another loss
             opened.say(LinkLost(ts=clock.now(), run=run, host=link.name, message=link.error.what))
 
     opened = World(
