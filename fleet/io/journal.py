@@ -134,12 +134,12 @@ class Journal:
             ).fetchall()
             return [json.loads(body) for (body,) in reversed(rows)]
 
-    def trim(self, now: float) -> None:
+    def trim(self, now: float, most: int = EVENTS_KEPT) -> None:
         """Keep the file small."""
         with self._translated():
             self._db.execute("DELETE FROM samples WHERE ts < ?", (now - SAMPLES_KEPT,))
             self._db.execute(
-                "DELETE FROM events WHERE id <= (SELECT MAX(id) FROM events) - ?", (EVENTS_KEPT,)
+                "DELETE FROM events WHERE id <= (SELECT MAX(id) FROM events) - ?", (most,)
             )
 
     def close(self) -> None:

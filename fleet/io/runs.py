@@ -30,6 +30,7 @@ async def world(
     clock, random = SystemClock(), SystemRandom()
     run = random.token(6)
     journal = Journal(places.state / "fleet.db")
+    journal.trim(clock.now())
 
     away: set[str] = set()
 
@@ -52,6 +53,7 @@ async def world(
         owner=Owner(places.state, run, verb),
         run=run,
     )
+    opened.owner.sweep(clock.now())
     try:
         yield opened
     finally:
