@@ -20,6 +20,7 @@ from fleet.io.shelltext import complaint, packaged, placed
 BEAT = 15.0  # seconds between signs of life
 TTL = 90.0  # seconds without a sign after which a lock may be taken over (RELIABILITY 3.3)
 RELEASE = 10.0  # seconds
+OLD = 86400.0  # seconds after which the file of a run that was killed is swept away
 RACES = 150  # times in a row that somebody else may take the lock first: half a minute
 GENERATION = re.compile(r"[0-9]{1,15}")
 RUN = re.compile(r"[0-9a-zA-Z_-]{1,64}")
@@ -50,6 +51,15 @@ class Owner:
                 "verb": verb,
             }
         )
+
+    def sweep(self, now: float) -> None:
+        """Remove the files of runs that were killed long ago; a young one may still be taking its lock."""
+        for path in self.folder.iterdir():
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime < now - OLD:
+                    with open(path) as file:
+                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        path.unlink()
 
     def close(self) -> None:
         (self.folder / self.run).unlink(missing_ok=True)

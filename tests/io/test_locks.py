@@ -5,6 +5,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from fleet.core.errors import PlanError, StepError, UnreachableError
 from fleet.io.local import LocalTransport
-from fleet.io.locks import BEAT, TTL, Owner, hold
+from fleet.io.locks import BEAT, OLD, TTL, Owner, hold
 from fleet.io.ports import Answer, Transport
 from fleet.io.shelltext import packaged, placed
 from fleet.platforms.base import program
@@ -328,3 +329,12 @@ def fill(path: Path) -> None:
     with open(path, "wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
             file.write(bytes(4096))
+
+
+def test_files_of_runs_that_were_killed_long_ago_are_swept_and_living_ones_stay(tmp_path):
+    living = Owner(tmp_path, "living", "deploy")
+    (tmp_path / "owners" / "killed").touch()
+    later = time.time() + 2 * OLD
+    living.sweep(later)
+    assert [path.name for path in (tmp_path / "owners").iterdir()] == ["living"]
+    living.close()
