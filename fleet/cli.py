@@ -248,7 +248,7 @@ def door(name: str) -> click.Command:
             return 0
         if name == "completion":
             return _completion(str(values["shell"]))
-        from fleet.shell import open_door
+        from fleet.doors import open_door
 
         return open_door(name, merged)
 

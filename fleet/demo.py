@@ -99,7 +99,7 @@ async def _show(opened: World, console: Console, is_json: bool, is_kept: bool, i
             from fleet.tui.run import dashboard
 
             async with traffic(opened, forever=True):
-                await dashboard(opened, banner="DEMO")
+                await dashboard(opened, "DEMO")
             return 0
         async with traffic(opened, forever=False):
             pass

@@ -233,23 +233,3 @@ def _asyncio_debug_off() -> Iterator[None]:
     except BrokenPipeError:
         sys.stderr.close()
         raise
-
-
-def open_door(name: str, values: Mapping[str, Any]) -> int:
-    """The dashboard, the demo, the first inventory."""
-    match name:
-        case "tui":
-            from fleet.tui.run import open_dashboard
-
-            return open_dashboard(values)
-        case "demo":
-            from fleet.demo import demo
-
-            return demo(
-                is_json=bool(values["json"]), is_kept=bool(values["keep"]), simulated=values["simulated"]
-            )
-        case "init":
-            from fleet.io.init import main as initialise
-
-            return initialise(values)
-    raise FleetError(f"no door called {name}")
