@@ -25,7 +25,9 @@ for s in $SERVERS; do
     fi
 done
 if [ "$FOLLOW" = 1 ]; then
-    # One file is followed; a reader that is gone ends the loop at its next line.
+    # One file is followed. A reader that is gone is noticed by writing to him: $FLEET_BEAT
+    # is a line that he knows and does not show.
+    idle=0
     log="$FLEET_ROOT/services/$s/log/server.log"
     at=$(wc -c < "$log")
     while :; do
@@ -34,6 +36,13 @@ if [ "$FOLLOW" = 1 ]; then
         if [ "$size" -gt "$at" ]; then
             tail -c "+$((at + 1))" "$log" | head -c $((size - at)) || exit 0
             at=$size
+            idle=0
+        else
+            idle=$((idle + 1))
+            if [ "$idle" -ge 5 ] && [ -n "${FLEET_BEAT:-}" ]; then
+                echo "$FLEET_BEAT" || exit 0
+                idle=0
+            fi
         fi
         sleep 1
     done

@@ -27,7 +27,13 @@ async def tail(world: World, need: Tail) -> tuple[str, ...]:
     """Lines of a log, printed as they come when followed, else returned."""
     lines: list[str] = []
 
+    beat = world.random.token(8)  # a line that shows that somebody reads, and is not shown
+
     def line(raw: bytes) -> None:
+        if raw.endswith(beat.encode()):
+            raw = raw.removesuffix(beat.encode())
+            if not raw:
+                return
         text = safe_text(raw, 8192)
         if need.follow:
             world.door.print(text)
@@ -38,7 +44,7 @@ async def tail(world: World, need: Tail) -> tuple[str, ...]:
 
     transport = await world.transport(need.host)
     deadline = math.inf if need.follow else need.deadline
-    script = placed(program(need.script), world.root(need.host))
+    script = placed(program(need.script, FLEET_BEAT=beat), world.root(need.host))
     answer = await transport.run(script, deadline=deadline, on_line=line, cap=1 << 26)
     if answer.status:
         raise StepError(

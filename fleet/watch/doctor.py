@@ -136,7 +136,7 @@ def _servers(inventory: "Inventory", host: str, facts: Facts, live: tuple[Live, 
     for one in facts.instances:
         state, reason = server_state(one, answers.get(one.server), one.server in wanted, facts.boot_id)
         if state == "failed":
-            failure = explain(one.exit_code, one.log_tail)
+            failure = explain(one.exit_code, one.log_tail, host, one.server)
             yield Finding(
                 "bad",
                 one.server,
