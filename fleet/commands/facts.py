@@ -39,9 +39,7 @@ def _host(name: str, result: Facts | FleetError) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
-        return {
-            f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value) if f.name != "host"
-        }
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value) if f.name != "host"}
     if isinstance(value, tuple | frozenset):
         return [_plain(item) for item in value]
     if hasattr(value, "items"):

@@ -105,11 +105,7 @@ class Engine:
             self.confirms.leave(host)
             self.carrier.builders.abandon(host)
         if host:
-            self.world.say(
-                HostDone(
-                    **self.world.stamp(host), changed=host in self._changed
-                )
-            )
+            self.world.say(HostDone(**self.world.stamp(host), changed=host in self._changed))
         return result
 
     def _failed(self, host: str, error: FleetError) -> FleetError:

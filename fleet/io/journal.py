@@ -138,9 +138,7 @@ class Journal:
         """Keep the file small."""
         with self._translated():
             self._db.execute("DELETE FROM samples WHERE ts < ?", (now - SAMPLES_KEPT,))
-            self._db.execute(
-                "DELETE FROM events WHERE id <= (SELECT MAX(id) FROM events) - ?", (most,)
-            )
+            self._db.execute("DELETE FROM events WHERE id <= (SELECT MAX(id) FROM events) - ?", (most,))
 
     def close(self) -> None:
         self._db.close()
