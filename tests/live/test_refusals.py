@@ -1,9 +1,9 @@
 """What can be wrong before and during a deploy: one clear message, what to type next, nothing half done."""
 
+import json
 import os
 import re
 import socket
-from pathlib import Path
 
 import pytest
 
@@ -11,6 +11,12 @@ from fleet.io.sshd import make_key
 from tests.controller import CHAT, MODELS, SMOKE, TINY, Ended
 from tests.live.sites import Site, bare_cache
 from tests.printed import parse
+
+GEMMA_BYTES = 253_113_024
+LEAVE_300_MIB = """
+free=$(df -Pk /home | awk 'NR == 2 { print $4 }')
+fallocate -l "$(((free - 307200) * 1024))" /home/filler
+"""
 
 
 @pytest.fixture(scope="module")
@@ -179,28 +185,31 @@ def test_a_disk_that_is_too_small_is_refused_before_anything_is_sent(rig, contro
         hosts.down()
 
 
-def test_a_disk_that_fills_up_on_the_way_keeps_what_arrived(rig, controllers, tmp_path: Path):
-    hosts = rig.up(1, disk={"h1": "700"})
+def test_a_disk_that_fills_up_on_the_way_keeps_what_arrived(rig, controllers):
+    hosts = rig.up(1, disk={"h1": "700"}, rate=400)
     try:
         full = Site(controllers(), hosts["h1"])
         full.controller.write(hosts.values(), servers={"chat": CHAT | {"model": "gemma"}})
         full.controller.well("build", "h1", "--yes")
+        full.host.exec("sh", "-c", LEAVE_300_MIB)
         run = full.controller.start("deploy", "h1", "--yes", "--jsonl")
         assert run.stdout
         for line in run.stdout:
             if '"step_progress"' in line and "push model" in line:
                 break
-        full.host.exec("sh", "-c", "cat /dev/zero > /home/filler 2> /dev/null; true")
+        full.host.exec("fallocate", "-l", "120M", "/home/more")
         rest, _ = run.communicate(timeout=300)
-        assert run.returncode == 1, rest[-3000:]
-        assert '"disk-full"' in rest or "No space" in rest or "full" in rest
+        assert run.returncode == 1, rest
+        (failed,) = [event for event in map(json.loads, rest.splitlines()) if event["event"] == "host_failed"]
+        assert failed["kind"] == "disk-full"
+        assert failed["next"]
         assert full.halves() == []
         assert full.llama_servers() == []
-        full.host.exec("rm", "/home/filler")
+        full.host.exec("rm", "/home/filler", "/home/more")
         again = full.controller.well("deploy", "h1", "--yes", "--jsonl")
-        sent = [event["bytes"] for event in again.events("step_done") if "push" in event["step"]]
-        assert sent
-        assert sent[0] < 253_113_024
+        steps = again.events("step_done")
+        (sent,) = [step["bytes"] for step in steps if step["key"].startswith("model:")]
+        assert sent < GEMMA_BYTES
         assert full.server()["state"] == "ready"
     finally:
         hosts.down()
