@@ -2,24 +2,21 @@
 
 import json
 import os
-import pty
 import shutil
-import signal
-import socket
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.controller import TINY, Controller, Ended
+from tests.controller import TINY, Controller
 from tests.embedded import Embedded, EmbeddedHost
 from tests.inside import Inside
-from tests.printed import parse
+from tests.terminal import closed_port, says
 
 NOTHING: dict[str, dict[str, object]] = {}
+
+
 PUSH = {"chat": {"model": "tiny", "on": ["all"]}}
 
 
@@ -56,24 +53,6 @@ def clean(hosts: dict[str, EmbeddedHost]) -> Iterator[None]:
     yield
 
 
-def closed_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def says(ended: Ended, code: int, *words: str) -> None:
-    """The exit code, the words on standard error, a next command that can be typed, no traceback."""
-    assert ended.code == code, ended
-    assert "Traceback" not in ended.err, ended
-    for word in words:
-        assert word in ended.err, ended
-    assert code == 0 or "-> next: " in ended.err, ended
-    for line in ended.err.splitlines():
-        if line.startswith("-> next: fleet "):
-            parse(line.removeprefix("-> next: ").partition(", ")[0])
-
-
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -87,7 +66,6 @@ def says(ended: Ended, code: int, *words: str) -> None:
         (["status", "--timeout", "soon"], 2, "soon"),
         (["status", "--jobs", "0"], 2, "--jobs"),
         (["chat"], 2, "SERVER"),
-        ([], 2, ""),
     ],
 )
 def test_without_an_inventory(fleet: Controller, words: list[str], code: int, said: str):
@@ -259,129 +237,18 @@ def test_a_host_that_takes_too_long_is_given_up(two: Controller, hosts: dict[str
         hosts["h2"].resume()
 
 
-def test_records_that_cannot_be_kept_stop_everything(apart: Controller):
-    (apart.state / "fleet").mkdir(parents=True)
-    (apart.state / "fleet" / "fleet.db").mkdir()
-    says(apart("facts", "h1"), 1, "journal")
-
-
-def test_a_reader_that_leaves_gets_no_traceback(apart: Controller):
-    line = (
-        f"{sys.executable} -m fleet config show --schema | head -1; {sys.executable} -m fleet facts | head -1"
-    )
-    done = subprocess.run(
-        ["sh", "-c", line], check=False, cwd=apart.folder, env=apart.env, capture_output=True, text=True
-    )
-    assert "Traceback" not in done.stderr
-    assert "Error" not in done.stderr
-
-
-def interrupt(fleet: Controller, *words: str, stdin: int | None = None) -> Ended:
-    """Start a command, send SIGINT once it has said something, and see how it ends."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "fleet", *words],
-        cwd=fleet.folder,
-        env=fleet.env,
-        stdin=subprocess.DEVNULL if stdin is None else stdin,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE if stdin is None else stdin,
-        text=True,
-    )
-    assert process.stdout
-    if stdin is None:
-        process.stdout.readline()
-    else:
-        time.sleep(3)  # it is at its question, or else not started: both must end alike
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
-    return Ended(process.returncode, out, err or "")
-
-
-def test_ctrl_c_ends_with_130_and_one_sentence(apart: Controller):
-    ended = interrupt(apart, "status", "--watch", "--plain", "--every", "0.2")
-    assert ended.code == 130, ended
-    assert "interrupted" in ended.err
-    assert "Traceback" not in ended.err
-    assert apart.journal("run_ended")[-1]["exit_code"] in (0, 130)
-
-
-@pytest.mark.usefixtures("clean")
-def test_ctrl_c_at_a_question_does_not_wait_for_the_answer(apart: Controller):
-    ours, theirs = pty.openpty()
-    try:
-        ended = interrupt(apart, "push", "h1", stdin=theirs)
-        assert ended.code == 130, ended
-        assert b"[y/N]" in os.read(ours, 1 << 16)
-    finally:
-        os.close(ours)
-        os.close(theirs)
-
-
-@pytest.mark.usefixtures("clean")
 @pytest.mark.parametrize(
-    ("hosts_", "typed", "code"), [("h1", "y", 0), ("h1", "", 7), ("all", "y", 7), ("all", "2", 0)]
-)
-def test_a_person_is_asked_and_enter_alone_means_no(apart: Controller, hosts_: str, typed: str, code: int):
-    ours, theirs = pty.openpty()
-    try:
-        os.write(ours, f"{typed}\n".encode())
-        done = subprocess.run(
-            [sys.executable, "-m", "fleet", "push", hosts_], check=False, cwd=apart.folder, env=apart.env,
-            stdin=theirs, stderr=theirs, stdout=subprocess.PIPE, text=True, timeout=60,
-        )  # fmt: skip
-        assert done.returncode == code, done.stdout + os.read(ours, 1 << 16).decode()
-    finally:
-        os.close(ours)
-        os.close(theirs)
-
-
-@pytest.mark.usefixtures("clean")
-def test_watching_prints_what_changed_and_nothing_else(apart: Controller, hosts: dict[str, EmbeddedHost]):
-    process = apart.start("status", "h1", "--watch", "--plain", "--every", "0.1")
-    assert process.stdout
-    try:
-        assert process.stdout.readline().startswith("HOST")
-        assert process.stdout.readline().split()[:3] == ["h1", "ready", "-"]
-        looks = len(apart.journal("probed"))
-        while len(apart.journal("probed")) < looks + 3:
-            time.sleep(0.1)
-        build = hosts["h1"].home / ".local" / "share" / "fleet" / "builds" / ("a" * 16)
-        build.mkdir(parents=True)
-        record = {"fingerprint": "a" * 16, "backend": "vulkan", "number": 1}
-        (build / "BUILD.json").write_text(json.dumps(record, indent=2) + "\n")
-        lines = [process.stdout.readline()]
-        while "vulkan" not in lines[-1]:  # its memory may have changed meanwhile
-            lines.append(process.stdout.readline())
-        assert lines == sorted(set(lines), key=lines.index)
-    finally:
-        process.terminate()
-        process.wait(30)
-        process.stdout.close()
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_completion_script_of(shell: str, fleet: Controller):
-    script = fleet.well("completion", shell).out
-    assert "_FLEET_COMPLETE" in script
-    if shutil.which(shell):
-        checked = subprocess.run([shell, "-n"], check=False, input=script, capture_output=True, text=True)
-        assert checked.returncode == 0, checked.stderr
-
-
-def test_the_environment_names_an_inventory_and_forbids_changes(apart: Controller, tmp_path: Path):
-    apart.env |= {"FLEET_INVENTORY": str(tmp_path / "elsewhere.toml"), "FLEET_READ_ONLY": "1"}
-    apart.inventory.rename(tmp_path / "elsewhere.toml")
-    says(apart("--host", "h1", "push", "--yes"), 6, "read-only")
-    assert apart.well("--host", "h1", "facts", "--json").host["name"] == "h1"
-
-
-def test_names_are_completed_from_the_inventory(apart: Controller):
-    apart.env |= {"_FLEET_COMPLETE": "bash_complete", "COMP_WORDS": "fleet status h", "COMP_CWORD": "2"}
-    assert {"h1", "h2"} <= {line.partition(",")[2] for line in apart("status").out.splitlines()}
-
-
-@pytest.mark.parametrize(
-    "words", [["--help"], ["deploy", "--help"], ["host", "--help"], ["host", "add", "--help"]]
+    "words",
+    [
+        [],
+        ["help"],
+        ["help", "host", "add"],
+        ["host"],
+        ["--help"],
+        ["deploy", "--help"],
+        ["host", "--help"],
+        ["host", "add", "--help"],
+    ],
 )
 def test_help_is_no_failure(fleet: Controller, words: list[str]):
     assert "Usage: fleet" in fleet.well(*words).out

@@ -25,9 +25,9 @@ while :; do
         esac
     fi
     if [ $((tick % 30)) -eq 0 ]; then
+        free=$(free_bytes "$FLEET_ROOT" 2>/dev/null)
         # In steps of 16 MiB.
         # shellcheck disable=SC2017
-        free=$(free_bytes "$FLEET_ROOT" 2>/dev/null)
         [ -z "$free" ] || free=" df=$((free / 16777216 * 16384))"
     fi
     now="$_words$swap$free boot=$boot"

@@ -6,79 +6,18 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from fleet.core.errors import PlanError, StepError, UnreachableError
 from fleet.io.local import LocalTransport
-from fleet.io.locks import BEAT, OLD, TTL, Owner, hold
+from fleet.io.locks import BEAT, OLD, TTL, Owner
 from fleet.io.ports import Answer, Transport
 from fleet.io.shelltext import packaged, placed
 from fleet.platforms.base import program
-
-
-class Jumping:
-    """A clock whose sleep takes no time; what happens meanwhile is a parameter."""
-
-    def __init__(self, meanwhile: Callable[[float], Awaitable[None]] | None = None) -> None:
-        self.time = 0.0
-        self.meanwhile = meanwhile
-
-    def now(self) -> float:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(0)
-        self.time += seconds
-        if self.meanwhile:
-            await self.meanwhile(seconds)
-
-
-class Still(Jumping):
-    """A clock for those who must not wait, beats apart."""
-
-    async def sleep(self, seconds: float) -> None:
-        assert seconds == BEAT, "it waits"
-        await asyncio.Event().wait()
-
-
-class Place:
-    """A root on this machine, and controllers that want it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.root = folder / "a root"
-        self.transport = LocalTransport("here")
-        self.told: list[str] = []
-
-    async def reach(self) -> Transport:
-        return self.transport
-
-    def owner(self, controller: str = "desk", run: str = "r1") -> Owner:
-        state = self.folder / controller
-        state.mkdir(exist_ok=True)
-        return Owner(state, run, "push")
-
-    def hold(self, owner: Owner, clock: Jumping, **more):
-        return hold(
-            "here", more.pop("reach", self.reach), str(self.root), owner, clock, self.told.append, **more
-        )
-
-    async def run(self, script: str, generation: str = "") -> Answer:
-        return await self.transport.run(placed(script, str(self.root), generation), deadline=30)
-
-    async def lock(self, who: str = "x", take: str = "") -> str:
-        """What the host says to one who wants the lock."""
-        answer = await self.run(packaged("lock", OWNER=f'{{"user": "{who}"}}', TAKE=take))
-        return answer.out.decode().splitlines()[0]
-
-    async def beat(self, generation: str, beat: str) -> int:
-        return (await self.run(packaged("beat", BEAT=beat), generation)).status
+from tests.io.locking import Jumping, Place, Still
 
 
 @pytest.fixture
@@ -302,7 +241,7 @@ def small(place: Place, request: pytest.FixtureRequest) -> Iterator[Path]:
 @pytest.mark.parametrize("small", ["ro", "nr_inodes=1", "nr_inodes=3", "nr_inodes=4"], indirect=True)
 @pytest.mark.usefixtures("small")
 async def test_a_disk_that_takes_no_more_files_is_one_clear_sentence(place: Place):
-    with pytest.raises(StepError, match="cannot|no space") as wrong:
+    with pytest.raises(StepError, match=r"cannot|no space") as wrong:
         async with place.hold(place.owner(), Still()):
             pass
     assert "free space" in str(wrong.value.next)

@@ -1,3 +1,5 @@
+"""Headers of GGUF files: whole, cut off, damaged and hostile."""
+
 import random
 import struct
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Which models move to a host, and when its disk is too small for them."""
+
 import dataclasses
 
 import pytest

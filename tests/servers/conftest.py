@@ -1,3 +1,5 @@
+"""A host with the real llama-server and a tiny model."""
+
 import os
 import signal
 from pathlib import Path

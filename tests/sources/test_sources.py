@@ -1,3 +1,5 @@
+"""How the source of a model is written, and what is said where it is not."""
+
 import pytest
 
 from fleet.core.errors import InventoryError, PlanError

@@ -1,3 +1,5 @@
+"""Every shell of this machine that supervisors have to run under."""
+
 import os
 import shutil
 import signal
