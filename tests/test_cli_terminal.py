@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -64,8 +64,15 @@ def test_a_reader_that_leaves_gets_no_traceback(apart: Controller):
     assert "Error" not in done.stderr
 
 
-def interrupt(fleet: Controller, *words: str, stdin: int | None = None) -> Ended:
-    """Start a command, send SIGINT once it has said something, and see how it ends."""
+def interrupt(
+    fleet: Controller, *words: str, stdin: int | None = None, until: Callable[[], None] | None = None
+) -> Ended:
+    """Start a command, send SIGINT once it has said something, and see how it ends.
+
+    Args:
+        stdin: a terminal.
+        until: waits for what it says there.
+    """
     process = subprocess.Popen(
         [sys.executable, "-m", "fleet", *words],
         cwd=fleet.folder,
@@ -76,10 +83,10 @@ def interrupt(fleet: Controller, *words: str, stdin: int | None = None) -> Ended
         text=True,
     )
     assert process.stdout
-    if stdin is None:
+    if until is None:
         process.stdout.readline()
     else:
-        time.sleep(3)  # it is at its question, or else not started: both must end alike
+        until()
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     return Ended(process.returncode, out, err or "")
@@ -96,10 +103,16 @@ def test_ctrl_c_ends_with_130_and_one_sentence(apart: Controller):
 @pytest.mark.usefixtures("clean")
 def test_ctrl_c_at_a_question_does_not_wait_for_the_answer(apart: Controller):
     ours, theirs = pty.openpty()
+
+    def asked() -> None:
+        said = b""
+        while b"[y/N]" not in said:
+            said += os.read(ours, 1 << 16)
+
     try:
-        ended = interrupt(apart, "push", "h1", stdin=theirs)
+        ended = interrupt(apart, "push", "h1", stdin=theirs, until=asked)
         assert ended.code == 130, ended
-        assert b"[y/N]" in os.read(ours, 1 << 16)
+        assert b"interrupted" in os.read(ours, 1 << 16)
     finally:
         os.close(ours)
         os.close(theirs)
