@@ -1,6 +1,5 @@
 """Ask a server and stream its answer."""
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from fleet.commands.base import Option, Request, Results, Verb, split
@@ -33,12 +32,11 @@ def chat(request: Request, inventory: "Inventory", host: str) -> Flow[Completion
             history.append(("user", prompt))
             completion = yield Complete(
                 host=host,
+                server=instance.server,
                 listen=str(instance.listen),
-                key=str(instance.key or ""),
                 messages=tuple(history),
                 max_tokens=int(request["max_tokens"]),
                 temperature=request["temperature"],
-                server=instance.server,
                 is_quiet=bool(request["quiet"]),
             )
             assert completion is not None
@@ -95,10 +93,6 @@ def document(request: Request, results: Results) -> dict[str, Any]:
     return {"hosts": [_document(host, good.get(host), errors) for host in results]}
 
 
-def lines(request: Request, results: Results) -> Iterable[str]:
-    return ()
-
-
 def _document(host: str, answer: Completion | None, errors: dict[str, Any]) -> dict[str, Any]:
     error = errors[host].document() if host in errors else None
     if answer is None:
@@ -125,7 +119,6 @@ verb = Verb(
     level=0,
     flow=chat,
     document=document,
-    lines=lines,
     selects="server",
     schema="fleet.chat/1",
     options=(

@@ -17,7 +17,7 @@ def forward(request: Request, inventory: "Inventory", host: str) -> Flow[None]:
     port = _port(request["port"])
     found = yield from probe(host)
     instance = running(found, request.servers, host)
-    yield Forward(host, instance.server, str(instance.listen), port, str(instance.key or ""))
+    yield Forward(host, instance.server, str(instance.listen), port)
 
 
 def _port(text: object) -> int:

@@ -57,10 +57,14 @@ class FleetError(Exception):
             self.host = host
         return self
 
+    @property
+    def message(self) -> str:
+        """What, with the step's title before it; without the host."""
+        return f"{self.step}: {self.what}" if self.step else self.what
+
     def document(self) -> dict[str, str | None]:
         """The `error` object of every JSON document: kind, message, next."""
-        message = f"{self.step}: {self.what}" if self.step else self.what
-        return {"kind": self.kind, "message": message, "next": self.next}
+        return {"kind": self.kind, "message": self.message, "next": self.next}
 
 
 class UsageError(FleetError):

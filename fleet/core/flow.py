@@ -146,12 +146,11 @@ class Complete:
     """One streamed completion from a server. Answer: Completion."""
 
     host: str
+    server: str
     listen: str
-    key: str
     messages: tuple[tuple[str, str], ...]  # role, content
     max_tokens: int
     temperature: float | None
-    server: str = ""
     is_quiet: bool = False  # do not print the text
 
 
@@ -172,24 +171,7 @@ class Forward:
     host: str
     server: str
     listen: str
-    port: int
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
-class Execute:
-    """A short read-only program on the host. Answer: Ran."""
-
-    host: str
-    script: str
-    deadline: float = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    status: int
-    out: str  # safe text
-    err: str
+    port: int  # 0 takes a free one
 
 
 Need = (
@@ -208,7 +190,6 @@ Need = (
     | ReadLine
     | Complete
     | Forward
-    | Execute
     | Introduce
     | ReadHostKey
     | Ask
@@ -252,9 +233,4 @@ def carry(plan: Plan) -> Flow[Carried]:
 
 def look(host: str, facts: Facts, seconds: float = 1.0) -> Flow[tuple[Live, ...]]:
     answer: tuple[Live, ...] = yield Look(host, facts, seconds)
-    return answer
-
-
-def execute(host: str, script: str, deadline: float = 30.0) -> Flow[Ran]:
-    answer: Ran = yield Execute(host, script, deadline)
     return answer

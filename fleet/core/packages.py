@@ -3,7 +3,7 @@
 from fleet.core.facts import Facts
 
 # tool -> package, by family of systems; others are called like the tool
-APT = {"c++": "g++", "cc": "gcc", "nvcc": "nvidia-cuda-toolkit", "ninja": "ninja-build", "zstd": "zstd"}
+APT = {"c++": "g++", "cc": "gcc", "nvcc": "nvidia-cuda-toolkit", "ninja": "ninja-build"}
 DNF = {"c++": "gcc-c++", "cc": "gcc", "nvcc": "cuda-toolkit", "ninja": "ninja-build"}
 PACMAN = {"c++": "gcc", "cc": "gcc", "nvcc": "cuda"}
 APK = {"c++": "g++ musl-dev linux-headers", "cc": "gcc musl-dev"}

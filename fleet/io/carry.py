@@ -36,13 +36,12 @@ class Carrier:
         self.places = places
         self.builders = Builders()
 
-    async def carry(self, plan: Plan, dry_run: bool = False) -> Carried:
+    async def carry(self, plan: Plan) -> Carried:
         """Every step in order.
 
         Raises:
             FleetError: a step failed; the steps after it were not begun.
         """
-        assert not dry_run, "a dry run never carries"
         work = _Work(self, plan)
         try:
             async with self._place(plan), work.lock(plan):
@@ -112,7 +111,6 @@ class _Work:
             moved = await self._act(step)
         except FleetError as error:
             error.step = error.step or step.title
-            document = error.document()
             self.say(
                 StepFailed(
                     **self.world.stamp(self.host),
@@ -121,7 +119,7 @@ class _Work:
                     done=number,
                     total=total,
                     kind=error.kind,
-                    message=str(document["message"]),
+                    message=error.message,
                     next=error.next,
                 )
             )

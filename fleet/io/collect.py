@@ -200,15 +200,12 @@ class Collector:
 
     def _failed(self, host: str, error: FleetError) -> None:
         """Say so, once for each reason."""
-        document = error.document()
-        failure = error.kind, str(document["message"]), str(error.next)
+        failure = error.kind, error.message, str(error.next)
         if self._failures.get(host) == failure:
             return
         self._failures[host] = failure
         self._say(
-            HostFailed(
-                **self.world.stamp(host), kind=error.kind, message=str(document["message"]), next=error.next
-            )
+            HostFailed(**self.world.stamp(host), kind=error.kind, message=error.message, next=error.next)
         )
 
 

@@ -1,6 +1,5 @@
 """What a door (shell, dashboard, chat) offers to a running verb."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -46,8 +45,3 @@ class Door(Protocol):
     def print(self, text: str, end: str = "\n") -> None:
         """A piece of the result, as it comes."""
         ...
-
-
-def actions(plans: Sequence[Plan]) -> int:
-    """How many hosts the plans change."""
-    return sum(bool(plan.steps) for plan in plans)

@@ -8,13 +8,11 @@ from fleet.commands.base import Request, Verb
 from fleet.core.errors import DeadlineError, FleetError, PlanError
 from fleet.core.events import Confirmed, HostDone, HostFailed, Planned
 from fleet.core.flow import (
-    Carried,
     Carry,
     Claim,
     Claimed,
     Complete,
     Confirm,
-    Execute,
     FindModel,
     FindTree,
     Forward,
@@ -24,13 +22,11 @@ from fleet.core.flow import (
     Now,
     Print,
     Probe,
-    Ran,
     ReadLine,
     Say,
     Tail,
 )
 from fleet.core.plan import Artifact, Plan
-from fleet.core.text import safe_text
 from fleet.io import onboard, talk
 from fleet.io.artifacts import Artifacts
 from fleet.io.carry import Carrier
@@ -38,9 +34,7 @@ from fleet.io.crash import bug
 from fleet.io.door import Question
 from fleet.io.gather import Gather
 from fleet.io.looks import look
-from fleet.io.shelltext import placed
 from fleet.io.world import World, actor
-from fleet.platforms.base import program
 
 
 class Engine:
@@ -109,12 +103,11 @@ class Engine:
         return result
 
     def _failed(self, host: str, error: FleetError) -> FleetError:
-        document = error.document()
         self.world.say(
             HostFailed(
                 **self.world.stamp(host or error.host),
                 kind=error.kind,
-                message=str(document["message"]),
+                message=error.message,
                 next=error.next,
             )
         )
@@ -153,15 +146,11 @@ class Engine:
                 return await self._confirm(host, plan)
             case Carry(plan):
                 self._changed.add(host)
-                return await self._carry(plan)
+                return await self.carrier.carry(plan)
             case Look(name, facts, seconds):
                 return await look(world, name, facts, seconds)
             case LastMeasured(name):
                 return world.journal.measured(name), world.journal.last_seen(name), world.clock.now()
-            case Execute(name, script, deadline):
-                transport = await world.transport(name)
-                ran = await transport.run(placed(program(script), world.root(name)), deadline=deadline)
-                return Ran(ran.status, safe_text(ran.out), safe_text(ran.err))
             case Say(event):
                 return world.say(event)
             case Print(text, end):
@@ -178,9 +167,6 @@ class Engine:
                 return await talk.forward(world, need)
             case _:
                 return await onboard.answer(need, world)
-
-    async def _carry(self, plan: Plan) -> Carried:
-        return await self.carrier.carry(plan, self.request.dry_run)
 
     async def _claim(self, host: str, claim: Claim) -> Claimed:
         if host in self._claimed:

@@ -31,10 +31,6 @@ class Gather(Generic[Question, Answer]):
         self._task: asyncio.Task[None] | None = None
         self._waiting = 0
 
-    @property
-    def is_settled(self) -> bool:
-        return self._task is not None
-
     async def ask(self, member: str, question: Question) -> Answer:
         """The answer for this member. Asking again after the settlement is an error of ours."""
         self._questions[member] = question

@@ -18,9 +18,7 @@ class Section:
     """One question of the probe with its answer."""
 
     text: str  # standard output and standard error, made harmless
-    status: (
-        int | None
-    )  # exit status; 127 where the program is not installed, None where the section is missing
+    status: int | None  # 127 where the program is not installed, None where the section is missing
 
 
 @dataclass(frozen=True, slots=True)

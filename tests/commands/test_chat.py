@@ -86,7 +86,7 @@ def test_where_several_servers_run_one_must_be_named():
 def test_forward_opens_the_port_that_was_named_or_a_free_one():
     flow = forward.verb.flow(request("forward", port="8080"), INVENTORY, "laptop")
     next(flow)
-    assert flow.send(UP) == Forward("laptop", "chat", UP.instances[0].listen, 8080, UP.instances[0].key)
+    assert flow.send(UP) == Forward("laptop", "chat", UP.instances[0].listen, 8080)
     flow = forward.verb.flow(request("forward"), INVENTORY, "laptop")
     next(flow)
     assert flow.send(UP).port == 0

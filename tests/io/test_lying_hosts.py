@@ -219,7 +219,7 @@ def said(*chunks: bytes) -> Callable[..., Any]:
 async def test_an_answer_of_nonsense_is_text_or_a_refusal(tmp_path: Path, chunk: bytes) -> None:
     async with opened(tmp_path) as (one, here), serving(tmp_path, said(chunk, b"[DONE]")) as listen:
         service(here, b"k" * 64)
-        need = Complete("h1", listen, "", (("user", "hi"),), 5, None, server="chat")
+        need = Complete("h1", "chat", listen, (("user", "hi"),), 5, None)
         try:
             answer = await talk.complete(one, need)
         except FleetError as error:

@@ -53,7 +53,7 @@ def sections(host: str, output: bytes, nonce: str) -> Mapping[str, Section]:
         raise ProbeError(
             f"the answer ends in the middle, at {last!r}",
             host=host,
-            next=f"fleet probe --host {host}; if it stays so, look at memory and disk of {host}",
+            next=f"fleet facts {host}; if it stays so, look at memory and disk of {host}",
             kind="probe-cut",
         )
     return found
