@@ -79,7 +79,7 @@ class Controller:
             **os.environ,
             "XDG_STATE_HOME": str(self.state),
             "XDG_CONFIG_HOME": str(folder / "config"),
-            "PYTHONPATH": str(REPOSITORY),
+            "PYTHONPATH": os.pathsep.join([str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]),
             # A person's key agent would be asked, and may refuse for having been asked too often.
             "SSH_AUTH_SOCK": "",
         }
@@ -125,7 +125,7 @@ class Controller:
         assert ended.code == 0, f"fleet {' '.join(words)}: {ended}"
         return ended
 
-    def start(self, *words: str) -> "subprocess.Popen[str]":
+    def start(self, *words: str, stderr: int = subprocess.DEVNULL) -> "subprocess.Popen[str]":
         """Start a command; its standard output is a pipe."""
         return subprocess.Popen(
             self._argv(words),
@@ -133,7 +133,7 @@ class Controller:
             env=self.env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=stderr,
             text=True,
         )
 

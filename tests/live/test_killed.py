@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +74,57 @@ def test_the_same_command_after_a_kill_ends_where_it_should(moment, embedded, co
             assert held or moment.event != "step_progress" or moment.model != "gemma"
     assert not list(site.root.glob("parts/*"))
     controller.well("stop", "h1", "--yes")
+
+
+def test_an_interrupted_deploy_says_where_it_was_and_gives_the_host_back(embedded, controllers):
+    controller = controllers()
+    site = Site(controller, embedded.up(1)["h1"])
+    controller.write([site.host], servers={"chat": CHAT | {"model": "gemma"}})
+    run = controller.start("deploy", "h1", "--yes", stderr=subprocess.PIPE)
+    assert run.stderr
+    for line in run.stderr:
+        if "push model gemma" in line and "/" in line and "]" in line:
+            break
+    run.send_signal(signal.SIGINT)
+    _, rest = run.communicate(timeout=60)
+    assert run.returncode == 130
+    said = rest.splitlines()
+    assert "interrupted" in said
+    assert "h1: during: push model gemma. The same command goes on from there." in said
+    assert "Traceback" not in rest
+    # another controller need not wait
+    other = controllers()
+    other.write([site.host], servers={"chat": CHAT | {"model": "gemma"}})
+    other.well("deploy", "h1", "--yes")
+    assert len(site.llama_servers()) == 1
+    other.well("stop", "h1", "--yes")
+
+
+def test_two_at_a_time_are_refused_and_told_who_is_there(embedded, controllers):
+    first, second = controllers(), controllers()
+    site = Site(first, embedded.up(1)["h1"])
+    for controller in (first, second):
+        controller.write([site.host], servers={"chat": CHAT | {"model": "gemma"}})
+    run = first.start("deploy", "h1", "--yes", "--jsonl")
+    assert run.stdout
+    for line in run.stdout:
+        if json.loads(line)["event"] == "step_started":
+            break
+    try:
+        os.kill(run.pid, signal.SIGSTOP)
+        refused = first("deploy", "h1", "--yes")
+        assert refused.code == 6, refused
+        assert "is changing this host now" in refused.err
+        assert "fleet deploy" in refused.err
+        assert "-> next: wait until that is done, or fleet unlock h1" in refused.err
+        # who only looks is never held up
+        assert second.well("status", "h1", "--json").host["state"] == "ready"
+    finally:
+        os.kill(run.pid, signal.SIGCONT)
+        run.communicate(timeout=120)
+    assert run.returncode == 0
+    assert second.well("deploy", "h1", "--yes").out == "h1: nothing to do\n"
+    second.well("stop", "h1", "--yes")
 
 
 def killed(site: Site, moment: Moment, later: float) -> bool:
