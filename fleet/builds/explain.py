@@ -5,9 +5,11 @@ from collections.abc import Sequence
 
 from fleet.core.facts import Facts
 from fleet.core.packages import install
+from fleet.core.shell import complaint
+from fleet.platforms.base import FENCED
 
 # exit codes of build.sh and receive.sh
-SOURCE, CONFIGURE, COMPILE, BACKEND, SMOKE, DISK, OTHER_CPU, BUSY, LOST = 81, 82, 83, 84, 85, 86, 87, 88, 75
+CONFIGURE, COMPILE, BACKEND, SMOKE, OTHER_CPU = 82, 83, 84, 85, 87
 
 REBUILD = "fleet build {host} --rebuild"
 
@@ -23,7 +25,7 @@ def explain(
         facts: of the host, for the command that installs what is missing there.
         host: its name, where there are no facts at hand.
     """
-    said, following = _said(tail)
+    said, following = complaint("\n".join(tail))
     for pattern, what, remedy in CAUSES:
         found = next((match for line in reversed(tail) if (match := re.search(pattern, line))), None)
         if found:
@@ -32,7 +34,7 @@ def explain(
         return said or "built for another CPU", _remedy(REBUILD, facts, host)
     if exit_code in (137, 9):
         return "the build was killed, which a full memory does", "stop servers there, then the same again"
-    if exit_code == LOST:
+    if exit_code == FENCED:
         return "another controller has taken over this host", "fleet status"
     if exit_code == COMPILE:
         errors = (line for line in tail if re.search(r"\berror\b:? ", line, re.I) and "fleet:" not in line)
@@ -119,16 +121,6 @@ def _remedy(remedy: tuple[str, ...] | str, facts: Facts | None, host: str) -> st
 
 def _look(facts: Facts | None, host: str) -> str:
     return f"fleet doctor {facts.host if facts else host}"
-
-
-def _said(tail: Sequence[str]) -> tuple[str | None, str | None]:
-    said = following = None
-    for line in tail:
-        if line.startswith("fleet: error: "):
-            said, following = line.removeprefix("fleet: error: "), None
-        elif line.startswith("fleet: next: "):
-            following = line.removeprefix("fleet: next: ")
-    return said, following
 
 
 def _after(tail: Sequence[str], pattern: str) -> str | None:

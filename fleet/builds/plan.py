@@ -13,6 +13,7 @@ from fleet.core.facts import Facts
 from fleet.core.flow import Claimed, Tree
 from fleet.core.packages import install
 from fleet.core.plan import Artifact, Built, Fetch, Put, Run, Step, Wait, size_text
+from fleet.core.shell import packaged
 from fleet.platforms.base import program
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def build_artifact(found: str, name: str, size: int | None = None) -> Artifact:
 
 def pack_script(found: str) -> str:
     """The program that writes a finished build to standard output, for Fetch."""
-    return program(_text("pack.sh"), FINGERPRINT=found)
+    return program(packaged("fleet.builds", "pack.sh"), FINGERPRINT=found)
 
 
 def _built(
@@ -118,7 +119,7 @@ def _built(
         made_steps.append(Step(title, put, f"source:{tree.id}", "build", tree.artifact.size))
     made_steps.append(_smoke_step())
     script = program(
-        kind.prelude(facts) + _text("smoke.sh") + _text("build.sh"),
+        kind.prelude(facts) + packaged("fleet.builds", "smoke.sh", "build.sh"),
         **_smoke_variables(made, kind, found),
         TREE=made.tree,
         OPTIONS="\n".join(made.options),
@@ -140,9 +141,8 @@ def _received(
     made: Recipe, kind: Backend, found: str, name: str, size: int | None, key: str
 ) -> tuple[Step, ...]:
     packed = f"parts/build-{found}.tar.gz"
-    script = program(
-        _text("smoke.sh") + _text("receive.sh"), **_smoke_variables(made, kind, found), PACKED=packed
-    )
+    body = packaged("fleet.builds", "smoke.sh", "receive.sh")
+    script = program(body, **_smoke_variables(made, kind, found), PACKED=packed)
     return (
         Step(f"send {name}", Put(build_artifact(found, name, size), packed), key, "build", size),
         _smoke_step(),
@@ -210,7 +210,3 @@ def _check_room(host: str, made: Recipe, facts: Facts) -> None:
             host=host,
             next=f"fleet gc {host} --dry-run, or set root under [hosts.{host}] to a bigger disk",
         )
-
-
-def _text(name: str) -> str:
-    return resources.files("fleet.builds").joinpath(name).read_text(encoding="utf-8")

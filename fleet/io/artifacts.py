@@ -1,7 +1,6 @@
 """Files that the controller has or can get: sources, builds, models, the smoke-test model."""
 
 import asyncio
-import hashlib
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -11,7 +10,7 @@ from fleet.core.errors import PlanError, StepError
 from fleet.core.events import Event, Notice
 from fleet.core.flow import Tree
 from fleet.core.plan import Artifact, Fetch, size_text
-from fleet.io import models, trees
+from fleet.io import digest, models, trees
 from fleet.io.cache import full
 from fleet.io.ports import Transport
 from fleet.io.shelltext import placed
@@ -86,7 +85,7 @@ class Artifacts:
         if artifact.kind == "model":
             return artifact.id
         if path not in self._hashes:
-            self._hashes[path] = await asyncio.to_thread(_digest, path)
+            self._hashes[path] = await asyncio.to_thread(digest.sha256, path)
         return self._hashes[path]
 
     async def keep(
@@ -134,8 +133,3 @@ class Artifacts:
 
     def _tell(self, message: str) -> None:
         self.world.say(Notice(ts=self.world.clock.now(), run=self.world.run, host=None, message=message))
-
-
-def _digest(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import hashlib
 import itertools
 import os
 import shutil
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from fleet.core.errors import FleetError
 from fleet.core.plan import Artifact, size_text
+from fleet.io.digest import sha256
 
 CAP = 20 * 2**30  # bytes
 STALE = 86400.0  # seconds after which what was half fetched is given up
@@ -39,7 +39,7 @@ class Cache:
         try:
             wanted = note.read_text(encoding="ascii").strip()
             # a model is large, and the host checks it against its id anyway
-            if artifact.kind != "model" and _digest(path) != wanted:
+            if artifact.kind != "model" and sha256(path) != wanted:
                 raise ValueError("damaged")
             os.utime(note)
         except FileNotFoundError:
@@ -76,7 +76,7 @@ class Cache:
                 shutil.copyfile(file, near)
                 file.unlink()
                 file = near
-            digest = _digest(file)
+            digest = sha256(file)
             with open(file, "rb+") as data:
                 os.fsync(data.fileno())
             note = _note(path)
@@ -154,11 +154,6 @@ def _make(folder: Path) -> None:
 def _shipped(artifact: Artifact) -> Path | None:
     for name in SHIPPED:
         path = Path(str(resources.files("fleet.builds").joinpath(name)))
-        if path.is_file() and _digest(path) == artifact.id:
+        if path.is_file() and sha256(path) == artifact.id:
             return path
     return None
-
-
-def _digest(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

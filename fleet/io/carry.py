@@ -11,6 +11,7 @@ from fleet.core.errors import FleetError, PlanError, StepError, UnreachableError
 from fleet.core.events import Event, Notice, Output, StepDone, StepFailed, StepProgress, StepStarted
 from fleet.core.flow import Carried
 from fleet.core.plan import Built, Drained, Fetch, Plan, Put, Ready, Run, Step, Wait, Write
+from fleet.core.shell import complaint
 from fleet.core.text import safe_line, safe_text
 from fleet.io import ready
 from fleet.io.artifacts import Artifacts
@@ -19,8 +20,9 @@ from fleet.io.jobs import run_job
 from fleet.io.locks import hold
 from fleet.io.ports import Transport
 from fleet.io.push import push
-from fleet.io.shelltext import complaint, placed, writing
+from fleet.io.shelltext import placed, taken_over, writing
 from fleet.io.world import World, is_lost
+from fleet.platforms.base import FENCED
 
 Value = TypeVar("Value")
 ATTEMPTS = 40  # links that may be lost within one step
@@ -177,8 +179,8 @@ class _Work:
         text = safe_text(answer.out) + "\n" + safe_text(answer.err)
         for line in safe_text(answer.out).splitlines()[-20:]:
             self._output(safe_line(line))
-        if answer.status == 75:
-            raise StepError("another controller took this host's lock over", kind="lock-lost")
+        if answer.status == FENCED:
+            raise taken_over()
         if answer.status:
             what, following = complaint(text)
             last = next((line for line in reversed(text.splitlines()) if line.strip()), "")
@@ -201,8 +203,8 @@ class _Work:
             on_line=self._output,
             on_progress=report,
         )
-        if ended.exit_code == 75:
-            raise StepError("another controller took this host's lock over", kind="lock-lost")
+        if ended.exit_code == FENCED:
+            raise taken_over()
         if ended.exit_code:
             what, following = explain_build(ended.tail, ended.exit_code, self.world.facts.get(self.host))
             raise StepError(what, next=following)

@@ -7,10 +7,16 @@ from pathlib import Path
 from fleet.core.errors import FleetError, InventoryError
 
 
+def sha256(path: Path) -> str:
+    """In hex. Reads all of the file; call it in a thread. Raises OSError."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 async def digest(path: Path, wanted: str | None = None) -> str:
     """sha256 of a file, which has to be the wanted one."""
     try:
-        found = await asyncio.to_thread(_digest, path)
+        found = await asyncio.to_thread(sha256, path)
     except (FileNotFoundError, IsADirectoryError) as error:
         raise InventoryError(f"llama_cpp.source: no file {path}", next=f"ls {path.parent}") from error
     except OSError as error:
@@ -29,8 +35,3 @@ def wrong_hash(name: str, wanted: str, found: str | None) -> FleetError:
         if found
         else "correct sha256 under [llama_cpp]",
     )
-
-
-def _digest(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

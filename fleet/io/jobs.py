@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from fleet.core.errors import DeadlineError, StepError, UnreachableError
 from fleet.core.plan import Run
+from fleet.core.shell import complaint
 from fleet.core.text import safe_line, safe_text
 from fleet.io.ports import Clock, Random, Transport
-from fleet.io.shelltext import complaint, packaged, placed
+from fleet.io.shelltext import packaged, placed
+from fleet.platforms.base import FENCED
 
 STARTS = 10  # links that may be lost while it is started
 AGAIN = 1.0  # seconds before a log is followed anew that broke off
@@ -88,7 +90,7 @@ async def _start(reach: Reach, script: str, clock: Clock) -> None:
         raise StepError(
             what or f"cannot start the job: {safe_line(answer.err) or f'exit {answer.status}'}",
             next=following,
-            kind="lock-lost" if answer.status == 75 else None,
+            kind="lock-lost" if answer.status == FENCED else None,
         )
 
 

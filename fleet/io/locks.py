@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import IO
 
 from fleet.core.errors import FleetError, PlanError, StepError, UnreachableError
+from fleet.core.shell import complaint
 from fleet.core.text import safe_line, safe_text
 from fleet.io.ports import Clock, Transport
-from fleet.io.shelltext import complaint, packaged, placed
+from fleet.io.shelltext import packaged, placed, taken_over
+from fleet.platforms.base import FENCED
 
 BEAT = 15.0  # seconds between signs of life
 TTL = 90.0  # seconds without a sign after which a lock may be taken over (RELIABILITY 3.3)
@@ -222,8 +224,8 @@ async def _beat(
             answer = await transport.run(
                 placed(packaged("beat", BEAT=count), root, generation), deadline=BEAT
             )
-            if answer.status == 75:
-                raise StepError("another controller took this host's lock over", host=host, kind="lock-lost")
+            if answer.status == FENCED:
+                raise taken_over(host)
             last = clock.monotonic()
         except StepError as error:
             lost.append(error)

@@ -1,6 +1,5 @@
 """What we know of model files on this machine: their hashes, as long as they do not change."""
 
-import hashlib
 import os
 import tomllib
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import Any
 import tomli_w
 
 from fleet.core.errors import FleetError, PlanError
+from fleet.io import digest
 from fleet.io.manifest import stamp
 from fleet.models import gguf
 
@@ -86,11 +86,10 @@ def checked(file: Path) -> str:
                 f"it is one of {header.split_count} files of a split model",
                 next="llama-gguf-split --merge FIRST_FILE ONE_FILE.gguf, and name ONE_FILE.gguf",
             )
-        with open(file, "rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+        sha256 = digest.sha256(file)
         if stamp(file) != before:
             raise FleetError(f"{file} changes while it is read", next="wait until it is complete")
-        return digest
+        return sha256
     except OSError as error:
         raise unreadable(file, error) from error
 

@@ -3,12 +3,13 @@
 import re
 
 from fleet.core.errors import StepError
+from fleet.core.shell import complaint
 from fleet.core.text import safe_text
 from fleet.io.ports import Answer
-from fleet.io.shelltext import complaint
+from fleet.io.shelltext import taken_over
+from fleet.platforms.base import FENCED
 
 GONE = 74  # of the receiving line: no part where there was one
-FENCED = 75  # exit status of a program that found a newer lock
 TOO_LARGE = 153  # 128 + SIGXFSZ
 
 # What C libraries say under LC_ALL=C -> kind, sentence, next. {root} is filled in.
@@ -36,9 +37,7 @@ def explained(answer: Answer, root: str) -> StepError:
     """The error of a program that received or checked a file."""
     text = safe_text(answer.err)
     if answer.status == FENCED:
-        return StepError(
-            "another controller took this host's lock over", kind="lock-lost", next="fleet status"
-        )
+        return taken_over()
     if answer.status == GONE:
         return StepError("the part was taken away while it was received", next="the same command again")
     what, following = complaint(text)

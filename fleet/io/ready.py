@@ -5,18 +5,18 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import resources
 from typing import TYPE_CHECKING
 
 from fleet.core.errors import DeadlineError, FleetError, StepError, UnreachableError
 from fleet.core.facts import Instance
 from fleet.core.plan import Drained, Ready
 from fleet.core.secret import Secret
+from fleet.core.shell import complaint, packaged
 from fleet.core.text import safe_line, safe_text
 from fleet.io.http import request
 from fleet.io.ports import Transport
-from fleet.io.shelltext import complaint, placed
-from fleet.platforms.base import program
+from fleet.io.shelltext import placed, taken_over
+from fleet.platforms.base import FENCED, program
 from fleet.servers.failure import explain
 from fleet.servers.slots import health, is_sleeping, parse_slots
 from fleet.supervisors.base import Service, verb
@@ -192,8 +192,8 @@ async def prove(
     service = Service(until.server, until.release, root, "", "")
     script = verb(one.supervisor if one else "supervise", "prove", service)
     answer = await transport.run(placed(script, root, generation), deadline=ASK * 3)
-    if answer.status == 75:
-        raise StepError("another controller took this host's lock over", host=host, kind="lock-lost")
+    if answer.status == FENCED:
+        raise taken_over(host)
     if answer.status:
         what, following = complaint(safe_text(answer.err))
         raise StepError(
@@ -203,7 +203,7 @@ async def prove(
 
 async def look(transport: Transport, root: str, server: str) -> Look:
     """What the host says of one server."""
-    watch = resources.files("fleet.servers").joinpath("watch.sh").read_text(encoding="utf-8")
+    watch = packaged("fleet.servers", "watch.sh")
     script = placed(program(instances_script() + watch, SERVER=server), root)
     answer = await transport.run(script, deadline=ASK * 3)
     text = safe_text(answer.out)

@@ -1,16 +1,15 @@
 """Programs for hosts: packaged text, with the variables it expects."""
 
-from importlib import resources
-
+from fleet.core.errors import StepError
 from fleet.core.plan import File, Write
 from fleet.core.shell import assign, quote
+from fleet.core.shell import packaged as shipped
 from fleet.platforms.base import program
 
 
 def packaged(name: str, **variables: str | int) -> str:
     """The program in `fleet/io/NAME.sh`, ready for a transport."""
-    body = resources.files("fleet.io").joinpath(f"{name}.sh").read_text()
-    return program(body, **variables)
+    return program(shipped("fleet.io", f"{name}.sh"), **variables)
 
 
 def placed(script: str, root: str, generation: str = "") -> str:
@@ -18,15 +17,10 @@ def placed(script: str, root: str, generation: str = "") -> str:
     return assign(FLEET_ROOT=root, FLEET_GENERATION=generation) + script
 
 
-def complaint(text: str) -> tuple[str | None, str | None]:
-    """What and next from the `fleet: error:` and `fleet: next:` lines of a program."""
-    what = following = None
-    for line in text.splitlines():
-        if line.startswith("fleet: error: "):
-            what, following = line.removeprefix("fleet: error: "), None
-        elif line.startswith("fleet: next: "):
-            following = line.removeprefix("fleet: next: ")
-    return what, following
+def taken_over(host: str | None = None) -> StepError:
+    """The error of a program that ended with FENCED."""
+    what = "another controller took this host's lock over"
+    return StepError(what, host=host, kind="lock-lost", next="fleet status")
 
 
 def writing(write: Write) -> str:

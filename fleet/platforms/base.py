@@ -4,12 +4,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 
 from fleet.core.facts import Cpu, Disk, Gpu, Memory
 from fleet.core.shelf import Shelf
 from fleet.core.shell import assign
+from fleet.core.shell import packaged as shipped
 
+FENCED = 75  # exit status of a program that found a newer lock: `fence` of common.sh
 REMARK = re.compile(r"\s*(#(?! shellcheck disable).*)?\n")  # lines that a host need not read
 
 
@@ -60,9 +61,9 @@ class Platform:
 PLATFORMS: Shelf[Platform] = Shelf("fleet.platforms", "platform", Platform)
 
 
-def packaged(name: str, package: str = "fleet.platforms") -> str:
-    """Shell text that lies beside the modules."""
-    return resources.files(package).joinpath(name).read_text("utf-8")
+def packaged(name: str) -> str:
+    """Shell text of this folder."""
+    return shipped("fleet.platforms", name)
 
 
 def program(body: str, **variables: str | int) -> str:

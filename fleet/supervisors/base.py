@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from importlib import resources
 
 from fleet.core.facts import Facts
 from fleet.core.plan import File
 from fleet.core.shelf import Shelf
+from fleet.core.shell import packaged as shipped
 from fleet.platforms.base import program
 
 LOG_CAP = 16 << 20  # bytes of server.log before it is cut; one old copy is kept beside it
@@ -80,8 +80,7 @@ def choose(facts: Facts, wanted: str | None = None) -> str:
 
 def packaged(*names: str) -> str:
     """Shell text of this folder, one file after another."""
-    folder = resources.files("fleet.supervisors")
-    return "".join(folder.joinpath(f"{name}.sh").read_text(encoding="utf-8") for name in names)
+    return shipped("fleet.supervisors", *(f"{name}.sh" for name in names))
 
 
 def helpers(root: str, cap: int = LOG_CAP, nap: int = 15) -> tuple[File, ...]:

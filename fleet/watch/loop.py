@@ -1,8 +1,7 @@
 """The host's own loop: its program, and what its lines mean."""
 
-from importlib import resources
-
 from fleet.core.events import Event, Heartbeat, Sampled, Stamp
+from fleet.core.shell import packaged
 from fleet.core.text import safe_line
 from fleet.platforms.base import program
 
@@ -12,7 +11,7 @@ Cards = tuple[float | None, int | None, int | None, float | None, float | None]
 
 def loop_program() -> str:
     """Prints a line a second until nobody reads any more."""
-    return program(resources.files("fleet.watch").joinpath("loop.sh").read_text("utf-8"))
+    return program(packaged("fleet.watch", "loop.sh"))
 
 
 def read_line(line: bytes, stamp: Stamp) -> Event | None:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from fleet.core.errors import ProbeError
 from fleet.core.facts import Facts
-from fleet.platforms.base import PLATFORMS, Section, packaged, program
+from fleet.core.shell import packaged
+from fleet.platforms.base import PLATFORMS, Section, program
 from fleet.platforms.probe import store
 from fleet.platforms.probe.answer import MISSING, number, pairs, refusal, sections
 from fleet.platforms.probe.tools import tools
@@ -18,7 +19,7 @@ WINDOWS = ("MINGW", "MSYS", "CYGWIN", "Windows")
 
 def probe_program() -> str:
     """The constant program. Its sender puts before it: FLEET_NONCE (random), FLEET_ROOT (or empty)."""
-    return program(instances.script() + packaged("probe.sh", "fleet.platforms.probe"))
+    return program(instances.script() + packaged("fleet.platforms.probe", "probe.sh"))
 
 
 def parse(host: str, output: bytes, nonce: str, at: float) -> Facts:
