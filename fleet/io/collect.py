@@ -15,6 +15,7 @@ from fleet.io.servers import Servers
 from fleet.io.shelltext import placed
 from fleet.io.world import World
 from fleet.watch.loop import loop_program, read_line
+from fleet.watch.progress import STILL
 
 WATCHED = 1.0  # seconds between two looks at a server while somebody looks at it
 UNWATCHED = 5.0
@@ -38,11 +39,13 @@ class Collector:
     Args:
         tell: gets every event; it must be quick.
         is_watched: whether a person looks at the host now (1 Hz) or not (0.2 Hz).
+        still: seconds without progress after which a server that computes nothing is wedged.
     """
 
     world: World
     tell: Callable[[Event], None]
     is_watched: Callable[[str], bool] = lambda host: True
+    still: float = STILL
     _samples: list[Event] = field(default_factory=list)
     _kept: dict[tuple[str | None, str], float] = field(default_factory=dict)  # last kept, by host and server
     _fresh: dict[str, asyncio.Event] = field(default_factory=dict)
@@ -120,7 +123,9 @@ class Collector:
         transport = await self.world.transport(host, deadline=BACK if was_up else FIRST)
         facts = await self.world.probe(host, is_routine=host not in self._failures)
         self._failures.pop(host, None)
-        servers = Servers(self.world, host, facts, transport, self._say, gpu=lambda: self._cards.get(host))
+        servers = Servers(
+            self.world, host, facts, transport, self._say, lambda: self._cards.get(host), self.still
+        )
         tasks = [
             asyncio.create_task(self._loop(host, transport)),
             asyncio.create_task(self._look(host, servers)),

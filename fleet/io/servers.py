@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from fleet.core.errors import DeadlineError, FleetError, StepError
 from fleet.core.events import ServerSampled
@@ -14,9 +14,9 @@ from fleet.io.ports import Transport
 from fleet.io.shelltext import placed
 from fleet.io.world import World
 from fleet.platforms.base import program
-from fleet.servers.metrics import deferred
-from fleet.servers.slots import generation_rate, is_sleeping, parse_slots, prompt_rate
-from fleet.watch.progress import CPU, Progress, cpu_seconds
+from fleet.servers.metrics import deferred, processing
+from fleet.servers.slots import generation_rate, parse_slots, prompt_rate, props
+from fleet.watch.progress import CPU, STILL, Progress, cpu_seconds
 from fleet.watch.states import server_state
 
 ANSWER = 5.0  # seconds for an answer
@@ -30,9 +30,9 @@ class Asked:
     """One process of a server, and what it said before."""
 
     poller: Poller
+    progress: Progress
     at: float = 0.0  # monotonic seconds of the last answer
     slots: tuple[Slot, ...] | None = None
-    progress: Progress = field(default_factory=Progress)
     full: int = 0  # looks in a row at which every slot was busy
     deferred: int | None = None
     has_metrics: bool = True
@@ -44,6 +44,7 @@ class Servers:
     Args:
         tell: gets what is found.
         gpu: share of the host's GPUs that is busy, as its loop said last.
+        still: seconds without progress after which one that computes nothing is wedged.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Servers:
         transport: Transport,
         tell: Callable[[ServerSampled], None],
         gpu: Callable[[], float | None] = lambda: None,
+        still: float = STILL,
     ) -> None:
         self.world = world
         self.host = host
@@ -61,6 +63,7 @@ class Servers:
         self.transport = transport
         self.tell = tell
         self.gpu = gpu
+        self.still = still
         self._asked: dict[tuple[str, str | None, int | None], Asked] = {}
         self._refused: dict[str, tuple[float, str]] = {}  # server -> when, why
 
@@ -115,7 +118,7 @@ class Servers:
                 slots_busy=None if slots is None else sum(slot.is_processing for slot in slots),
                 slots_total=None if slots is None else len(slots),
                 deferred=live.deferred if live is not None else None,
-                held=_sum([slot.held for slot in slots or ()]),
+                held=_sum([_held(slot) for slot in slots or ()]),
                 context=_sum([slot.context for slot in slots or ()]),
                 generation_tps=live.generation_tps if live is not None else None,
                 prompt_tps=live.prompt_tps if live is not None else None,
@@ -134,9 +137,9 @@ class Servers:
         asked = None
         try:
             asked = await self._open(instance)
-            if not await self._may_ask(asked.poller, name):
-                asked.slots, asked.progress = None, Progress()
-                return self._live(name, "sleeping"), asked
+            if self._may_sleep(name) and (quiet := await self._quiet(asked, name)) is not None:
+                asked.slots, asked.progress = quiet.slots, Progress(self.still)
+                return quiet, asked
             status, body = await asked.poller.get("/slots")
             if status == 503:
                 return self._live(name, "loading"), asked
@@ -172,13 +175,28 @@ class Servers:
             reason=None,
         ), asked
 
-    async def _may_ask(self, poller: Poller, name: str) -> bool:
-        """Whether /slots does no harm: it wakes a server that sleeps, and only some may sleep."""
+    def _may_sleep(self, name: str) -> bool:
         server = self.world.inventory.servers.get(name)
-        if server is not None and "sleep-idle-seconds" not in server.args:
-            return True
-        status, body = await poller.get("/props")
-        return status != 200 or not is_sleeping(body)
+        return server is None or "sleep-idle-seconds" in server.args
+
+    async def _quiet(self, asked: Asked, name: str) -> Live | None:
+        """How it does where it sleeps or has nothing to do; None where it works.
+
+        GET /slots would wake it, and keep it awake for as long as somebody looks.
+        """
+        status, body = await asked.poller.get("/props")
+        found = props(body) if status == 200 else None
+        if found is None:
+            return None
+        if found.is_sleeping:
+            return self._live(name, "sleeping")
+        status, body = await asked.poller.get("/metrics")
+        if status != 200 or processing(body) is None:
+            return None if self.world.inventory.servers.get(name) is None else self._live(name, "ready")
+        if processing(body) or deferred(body):
+            return None
+        slots = tuple(Slot(n, None, False, None, None, None, found.context) for n in range(found.slots or 0))
+        return Live(name, "ready", slots, 0, 0.0, 0.0, self.world.clock.now(), None)
 
     async def _queue(self, asked: Asked, slots: tuple[Slot, ...]) -> None:
         """Requests wait only where no slot is free, so only then the server is asked for their number.
@@ -229,7 +247,8 @@ class Servers:
                 if error.kind != "link-lost":
                     self._refuse(name, error.what)
                 raise
-            self._asked[key] = Asked(Poller(self.transport, listen, key=secret, deadline=ANSWER))
+            poller = Poller(self.transport, listen, key=secret, deadline=ANSWER)
+            self._asked[key] = Asked(poller, Progress(self.still))
         return self._asked[key]
 
     def _refuse(self, name: str, why: str) -> None:
@@ -241,6 +260,13 @@ class Servers:
 
 def _key(instance: Instance) -> tuple[str, str | None, int | None]:
     return instance.server, instance.listen, instance.pid
+
+
+def _held(slot: Slot) -> int | None:
+    """Tokens in its context; where the context is shifted more have passed than it holds."""
+    if slot.held is None or slot.context is None:
+        return slot.held
+    return min(slot.held, slot.context)
 
 
 def _is_place(listen: str) -> bool:

@@ -47,6 +47,7 @@ def cpu_seconds(text: str) -> float | None:
 class Progress:
     """What is known of one process of a server. Times are monotonic seconds."""
 
+    still: float = STILL
     is_busy: bool = False
     since: float | None = None  # of the standstill; None where it moves or has nothing to do
     is_computing: bool | None = None  # since the standstill; None as long as that is not known
@@ -91,7 +92,7 @@ class Progress:
         self._readings = [*([] if self.is_computing else self._readings), (now, cpu)]
 
     def is_wedged(self, now: float) -> bool:
-        if self.since is None or now - self.since < STILL or self.is_computing is not False:
+        if self.since is None or now - self.since < self.still or self.is_computing is not False:
             return False
         first, last = self._readings[0][0], self._readings[-1][0]
         return last - first >= REST

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from fleet.core import ages
 from fleet.core.events import Event
@@ -90,7 +91,7 @@ def wish(host: EmbeddedHost | RigHost, **changed: object) -> Host:
 
 @asynccontextmanager
 async def watching(
-    hosts: Mapping[str, Host], folder: Path, servers: Mapping[str, Server] | None = None
+    hosts: Mapping[str, Host], folder: Path, servers: Mapping[str, Server] | None = None, **options: Any
 ) -> AsyncIterator[Watch]:
     """Afterwards it was cancelled, and the event loop has no task of it any more."""
     folders = SystemFolders(folder / "state", folder / "cache", folder / "config")
@@ -100,7 +101,7 @@ async def watching(
     before = asyncio.all_tasks()
     inventory = Inventory(hosts=dict(hosts), servers=dict(servers or {}))
     async with world(inventory, screen, "test", folders) as opened:
-        collector = Collector(opened, screen.say)
+        collector = Collector(opened, screen.say, **options)
         running = asyncio.create_task(collector.run())
         try:
             yield Watch(opened, screen, collector)
