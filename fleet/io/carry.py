@@ -10,7 +10,7 @@ from fleet.builds.explain import explain as explain_build
 from fleet.core.errors import FleetError, PlanError, StepError, UnreachableError
 from fleet.core.events import Event, Notice, Output, StepDone, StepFailed, StepProgress, StepStarted
 from fleet.core.flow import Carried
-from fleet.core.plan import Built, Drained, Fetch, Plan, Put, Ready, Run, Step, Wait, Write
+from fleet.core.plan import Artifact, Built, Drained, Fetch, Plan, Put, Ready, Run, Step, Wait, Write
 from fleet.core.shell import complaint
 from fleet.core.text import safe_line, safe_text
 from fleet.io import ready
@@ -57,6 +57,12 @@ class Carrier:
             self.world.say(Notice(**self.world.stamp(plan.host), message=f"{lost}; looking for another way"))
             return Carried(again=str(lost))
         return Carried()
+
+    async def fetch(self, host: str, fingerprint: str) -> None:
+        """A build that a host has, into the cache."""
+        wanted = Fetch(Artifact("build", fingerprint, fingerprint, None), f"builds/{fingerprint}")
+        transport = await self.world.returning(host)
+        await self.artifacts.keep(transport, wanted, self.world.root(host), lambda done, total: None)
 
     @contextlib.asynccontextmanager
     async def _place(self, plan: Plan) -> AsyncIterator[None]:

@@ -186,8 +186,27 @@ class Engine:
         builder = self.carrier.builders.of(claim.fingerprint)
         if builder is not None and builder != claim.host:
             return Claimed("twin", builder=builder)
+        holder = None if claim.rebuild else self._holder(claim)
+        if holder is not None:
+            self.carrier.builders.lend(
+                claim.fingerprint, holder, lambda: self.carrier.fetch(holder, claim.fingerprint)
+            )
+            return Claimed("twin", builder=holder)
         self.carrier.builders.appoint(claim.fingerprint, claim.host)
         return Claimed("us")
+
+    def _holder(self, claim: Claim) -> str | None:
+        """A host of this run that has the build: an earlier run was cut off before it was fetched."""
+        if self.carrier.builders.failed(claim.fingerprint):
+            return None
+        return next(
+            (
+                host
+                for host, facts in self.world.facts.items()
+                if host != claim.host and any(one.fingerprint == claim.fingerprint for one in facts.builds)
+            ),
+            None,
+        )
 
     async def _confirm(self, host: str, plan: Plan) -> bool:
         self.claims.leave(host)

@@ -250,6 +250,26 @@ async def test_of_three_twins_the_strongest_builds_and_with_a_warm_cache_none(si
     assert sorted(again.done()) == [(name, "build") for name in NAMES]
 
 
+async def test_a_build_that_an_earlier_run_left_on_one_host_is_fetched_and_not_made_again(site: Site):
+    first = Person()
+    await site.run(first, twin(MAKE))
+    shutil.rmtree(site.folder / "cache")
+    (site.folder / "cache").mkdir()
+    for name in ("h1", "h3"):
+        shutil.rmtree(site.folder / name)
+
+    def flow(request: Request, inventory: Inventory, host: str) -> Generator[Any, Any, Any]:
+        facts = yield from probe(host)
+        if host == "h2":  # it has the build, and its BUILD.json says so
+            assert [one.fingerprint for one in facts.builds] == [PRINT]
+            return host
+        return (yield from twin("exit 9")(request, inventory, host))
+
+    person = Person()
+    assert (await site.run(person, flow))[1] == 0, person.events
+    assert sorted(person.done()) == [("h1", "build"), ("h1", "wait"), ("h3", "build"), ("h3", "wait")]
+
+
 async def test_when_the_builder_fails_another_twin_builds(site: Site):
     person = Person()
     results, code = await site.run(person, twin(f"[ HOST = h2 ] && exit 3\n{MAKE}"))
