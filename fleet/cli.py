@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -11,9 +11,6 @@ from fleet import __version__
 from fleet.commands.base import VERBS, Option, Verb
 from fleet.core.errors import INTERRUPTED, FleetError, UsageError
 from fleet.core.names import nearest
-
-if TYPE_CHECKING:
-    pass
 
 # Options that only verbs of that level or above show in their help; all accept them.
 ACTING = {"yes": 1, "max_hosts": 1, "confirm": 3, "dry_run": 1, "jobs": 1, "reason": 1, "read_only": 1}
@@ -26,6 +23,7 @@ DOORS = {
     "tui": "Open the dashboard.",
     "demo": "Three real hosts on this machine, llama.cpp really built, a real model served.",
     "init": "Write an inventory from the hosts of your ssh configuration.",
+    "help": "Explain a verb, as VERB --help does.",
     "completion": "Print the completion script of a shell: bash, zsh or fish.",
     "version": "Print fleet's version.",
 }
@@ -40,6 +38,9 @@ def run(argv: Sequence[str]) -> int:
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as leave:
         return leave.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message())
+        return 0
     except click.UsageError as error:
         print(f"{error.format_message()}\n-> next: {_help(error.ctx)}", file=sys.stderr)
         return UsageError.exit_code
@@ -208,25 +209,20 @@ def door(name: str) -> click.Command:
     match name:
         case "completion":
             params = [click.Argument(["shell"], type=click.Choice(["bash", "zsh", "fish"]))]
+        case "help":
+            params = [click.Argument(["words"], metavar="[VERB]", nargs=-1)]
         case "demo":
             params = [
                 click.Option(["--json"], is_flag=True, help="End with a fleet.status/1 document."),
                 click.Option(["--keep"], is_flag=True, help="Leave hosts and servers up until interrupted."),
-                click.Option(
-                    ["--simulated"],
-                    type=click.IntRange(1, 1000),
-                    metavar="N",
-                    help="Replay N hosts in the dashboard.",
-                ),
+                click.Option(["--simulated"], type=click.IntRange(1, 1000), metavar="N", help="N replayed."),
             ]
         case "init":
             params = [
                 click.Option(["--ssh-config"], metavar="FILE", help="Instead of ~/.ssh/config."),
                 click.Option(["--all"], is_flag=True, help="Take every host that answers, without asking."),
                 click.Option(["--yes", "-y"], is_flag=True, help="Overwrite an inventory that is there."),
-                click.Option(
-                    ["--inventory"], metavar="FILE", help="The file to write; ./inventory.toml without it."
-                ),
+                click.Option(["--inventory"], metavar="FILE", help="The file to write; ./inventory.toml."),
             ]
         case "tui":
             params = [
@@ -246,20 +242,23 @@ def door(name: str) -> click.Command:
         if name == "version":
             print(f"fleet {__version__}")
             return 0
+        if name == "help":
+            return run([*values["words"], "--help"])
         if name == "completion":
             return _completion(str(values["shell"]))
         from fleet.doors import open_door
 
         return open_door(name, merged)
 
-    return click.Command(name, params=params, callback=callback, help=DOORS[name])
+    return click.Command(name, params=params, callback=callback, help=DOORS[name], short_help=DOORS[name])
 
 
 def _parameter(option: Option) -> click.Parameter:
     kinds: Mapping[str, Any] = {"text": str, "number": float, "integer": int}
     if not option.name.startswith("-"):
+        shown = option.name if option.is_required else f"[{option.name}]"
         return click.Argument(
-            [option.key], required=option.is_required, nargs=-1 if option.is_many else 1, metavar=option.name
+            [option.key], required=option.is_required, nargs=-1 if option.is_many else 1, metavar=shown
         )
     if option.kind == "flag":
         return click.Option([option.name, option.key], is_flag=True, help=option.help)

@@ -12,37 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from fleet.commands.base import Request, Verb
-from fleet.core.errors import INTERRUPTED, FleetError, InventoryError, PlanError, UsageError
+from fleet.core import targets
+from fleet.core.errors import INTERRUPTED, FleetError, InventoryError, PlanError
 from fleet.core.inventory import Inventory
-from fleet.core.names import nearest
-from fleet.core.selectors import select, split_server
 from fleet.io import inventory_file
 from fleet.io.console import Console
 from fleet.io.runs import carry_out, world
 
 AGE = re.compile(r"\b\d+[smhd]\b")  # it changes with every look, and says nothing new
-COMMON = frozenset(
-    [
-        "inventory",
-        "host",
-        "json",
-        "jsonl",
-        "plain",
-        "verbose",
-        "yes",
-        "max_hosts",
-        "confirm",
-        "dry_run",
-        "jobs",
-        "timeout",
-        "reason",
-        "read_only",
-        "selector",
-        "target",
-        "watch",
-        "every",
-    ]
-)
+
 
 
 def invoke(name: str, verb: Verb, values: Mapping[str, Any]) -> int:
@@ -53,6 +31,7 @@ def invoke(name: str, verb: Verb, values: Mapping[str, Any]) -> int:
         max_hosts=values["max_hosts"],
         confirm_name=values["confirm"],
         is_verbose=bool(values["verbose"]),
+        is_live=not values["plain"] and sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb",
     )
     try:
         if verb.level and (values["read_only"] or os.environ.get("FLEET_READ_ONLY") == "1"):
@@ -134,13 +113,20 @@ def _inventory(values: Mapping[str, Any], is_needed: bool) -> Inventory:
 
 
 def request_of(name: str, verb: Verb, values: Mapping[str, Any], inventory: Inventory) -> Request:
-    options = {key: value for key, value in values.items() if key not in COMMON}
+    """The request that a command line means.
+
+    Raises:
+        InventoryError: there are no hosts.
+        UsageError: hosts or servers that do not exist.
+    """
+    options = {option.key: values[option.key] for option in verb.options}
     hosts: tuple[str, ...] = ()
     servers: tuple[str, ...] = ()
     if verb.selects == "hosts":
-        hosts, servers = _hosts(verb, (*values.get("selector", ()), *values["host"]), inventory)
+        items = (*values.get("selector", ()), *values["host"])
+        hosts, servers = targets.hosts(items, inventory, is_all_meant=not verb.level)
     elif verb.selects == "server":
-        hosts, servers = _server(str(values["target"]), tuple(values["host"]), inventory)
+        hosts, servers = targets.server(str(values["target"]), values["host"], inventory)
     return Request(
         verb=name,
         hosts=hosts,
@@ -149,80 +135,6 @@ def request_of(name: str, verb: Verb, values: Mapping[str, Any], inventory: Inve
         dry_run=bool(values["dry_run"]),
         reason=values["reason"],
     )
-
-
-def _hosts(
-    verb: Verb, items: tuple[str, ...], inventory: Inventory
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Hosts that were meant, and servers that were named with SERVER@HOST or alone."""
-    if not inventory.hosts:
-        raise InventoryError(f"{inventory.path}: no hosts yet", next="fleet host add NAME ADDRESS")
-    if not items:
-        if verb.level:
-            raise UsageError("which hosts?", next="name them, or all")
-        return tuple(inventory.hosts), ()
-    tags = {name: host.tags for name, host in inventory.hosts.items()}
-    models = {
-        name: tuple(one.model for one in inventory.servers_on(name).values()) for name in inventory.hosts
-    }
-    backends = {name: host.backend for name, host in inventory.hosts.items() if host.backend}
-    plain: list[str] = []
-    places: dict[str, list[str]] = {}  # server -> hosts it was named with
-    for item in items:
-        server, at, _ = item.partition("@")
-        if at and server:
-            server, host = split_server(item)
-            _known_server(server, inventory)
-            places.setdefault(server, []).append(str(host))
-        elif item in inventory.servers and item not in inventory.hosts:
-            places.setdefault(item, []).extend(
-                name for name in inventory.hosts if item in inventory.servers_on(name)
-            )
-        else:
-            plain.append(item)
-    if not places:
-        return select(plain, tags, models=models, backends=backends), ()
-    everywhere = dict.fromkeys(host for hosts in places.values() for host in hosts)
-    if plain or any(set(hosts) != set(everywhere) for hosts in places.values()):
-        # One run means the same servers on each of its hosts.
-        raise UsageError(
-            "servers of different hosts, or servers and whole hosts, in one command",
-            next="one command for each",
-        )
-    return select(list(everywhere), tags), tuple(places)
-
-
-def _server(
-    target: str, hosts: tuple[str, ...], inventory: Inventory
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The one host, and the server, of SERVER, SERVER@HOST or HOST."""
-    if target in inventory.hosts and "@" not in target:
-        return (target,), ()
-    server, host = split_server(target)
-    _known_server(server, inventory)
-    places = [name for name in inventory.hosts if server in inventory.servers_on(name)]
-    if host is None and hosts:
-        host = hosts[0]
-    if host is None:
-        if not places:
-            raise UsageError(f"{server} is on no host", next=f'set on = ["HOST"] in [servers.{server}]')
-        if len(places) != 1:
-            raise UsageError(
-                f"{server} runs on {len(places)} hosts",
-                next="one of: " + ", ".join(f"{server}@{one}" for one in places),
-            )
-        host = places[0]
-    if host not in inventory.hosts:
-        raise UsageError(
-            f"no host called {host!r}", next=f"one of: {', '.join(nearest(host, inventory.hosts))}"
-        )
-    return (host,), (server,)
-
-
-def _known_server(server: str, inventory: Inventory) -> None:
-    if server not in inventory.servers:
-        known = [*inventory.servers, *inventory.hosts]
-        raise UsageError(f"no server called {server!r}", next=f"one of: {', '.join(nearest(server, known))}")
 
 
 @contextlib.contextmanager

@@ -1,12 +1,14 @@
-"""What a verb is: one record, read by the shell, the console, the palette and chat."""
+"""What a verb is: one record, read by the shell, the dashboard and completion; and what flows share."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from fleet.core.errors import FleetError
-from fleet.core.flow import Flow
-from fleet.core.plan import Plan
+from fleet.core.errors import FleetError, PlanError
+from fleet.core.facts import Facts
+from fleet.core.flow import Flow, carry, confirm, probe
+from fleet.core.plan import Plan, Step, count_text
+from fleet.core.render import plan_lines
 from fleet.core.shelf import Shelf
 
 if TYPE_CHECKING:
@@ -79,6 +81,38 @@ class Verb:
 VERBS: Shelf[Verb] = Shelf("fleet.commands", "verb", Verb)
 
 
+def agreed(plan: Plan) -> Flow[Plan]:
+    """The plan, carried out where somebody says yes to it."""
+    if (yield from confirm(plan)):
+        yield from carry(plan)
+    return plan
+
+
+def rounds(host: str, planned: Callable[[Facts, bool], Flow[Plan]], most: int, lack: str) -> Flow[Plan]:
+    """Look, plan, carry out, and look again until nothing is left to do.
+
+    Args:
+        planned: the plan for what the host is; told whether this is the first round.
+        most: rounds.
+        lack: what it is called when something is left after them.
+
+    Returns:
+        Every step that was carried out, over all rounds; none the second time.
+
+    Raises:
+        PlanError: something is left.
+    """
+    done: tuple[Step, ...] = ()
+    for number in range(most):
+        facts = yield from probe(host)
+        plan = yield from planned(facts, number == 0)
+        if not (yield from confirm(plan)):
+            return Plan(host, done, plan.notes) if done else plan
+        yield from carry(plan)
+        done += plan.steps
+    raise PlanError(f"{lack} after {most} rounds", host=host, next=f"fleet doctor {host}")
+
+
 def split(results: Results) -> tuple[dict[str, Any], dict[str, FleetError]]:
     """What worked and what did not, by host."""
     errors = {host: value for host, value in results.items() if isinstance(value, FleetError)}
@@ -99,12 +133,14 @@ def plan_document(request: Request, results: Results) -> dict[str, Any]:
 
 def done_lines(request: Request, results: Results) -> Iterable[str]:
     """A line for each host that a verb changed, or left as it was."""
-    for host, plan in split(results)[0].items():
-        if request.dry_run and plan.steps:
-            yield str(plan)
-            yield f"{host}: nothing done (--dry-run)"
-        elif plan.steps:
-            yield f"{host}: done, {len(plan.steps)} steps"
+    plans = split(results)[0]
+    if request.dry_run and any(plan.steps for plan in plans.values()):
+        yield from plan_lines(plans.values())
+        yield "nothing done (--dry-run)"
+        return
+    for host, plan in plans.items():
+        if plan.steps:
+            yield f"{host}: done, {count_text(len(plan.steps), 'step')}"
         else:
             yield f"{host}: nothing to do"
             yield from (f"  - {note}" for note in plan.notes)

@@ -111,7 +111,8 @@ def _document(host: str, answer: Completion | None, errors: dict[str, Any]) -> d
 
 def summary(completion: Completion) -> str:
     ttft = "--" if completion.ttft is None else f"{completion.ttft * 1000:.0f} ms"
-    return f"TTFT {ttft}, {rate_text(completion.generation_tps)} t/s, {completion.tokens or '--'} tokens"
+    cut = ", cut off by --max-tokens" if completion.finish == "length" else ""
+    return f"TTFT {ttft}, {rate_text(completion.generation_tps)} t/s, {completion.tokens or '--'} tokens{cut}"
 
 
 verb = Verb(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from fleet.commands.base import Option, Request, Results, Verb, plan_document, split
 from fleet.core.flow import Flow, probe
 from fleet.core.plan import Plan
+from fleet.core.render import plan_lines
 from fleet.servers.converge import converge
 
 if TYPE_CHECKING:
@@ -28,8 +29,7 @@ def plan(request: Request, inventory: "Inventory", host: str) -> Flow[Plan]:
 
 
 def lines(request: Request, results: Results) -> Iterable[str]:
-    for found in split(results)[0].values():
-        yield str(found)
+    yield from plan_lines(split(results)[0].values())
 
 
 verb = Verb(

@@ -142,7 +142,7 @@ class Plan:
     details: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        lines = [f"{self.host}: " + ("nothing to do" if not self.steps else f"{len(self.steps)} steps")]
+        lines = [f"{self.host}: {count_text(len(self.steps), 'step') if self.steps else 'nothing to do'}"]
         lines += [f"  {number}. {step.title}{_cost(step)}" for number, step in enumerate(self.steps, 1)]
         lines += [f"  - {note}" for note in self.notes]
         return "\n".join(lines)
@@ -155,6 +155,11 @@ def _cost(step: Step) -> str:
     if step.seconds:
         parts.append(f"about {seconds_text(step.seconds)}")
     return f" ({', '.join(parts)})" if parts else ""
+
+
+def count_text(count: int, thing: str) -> str:
+    """`1 step`, `7 steps`."""
+    return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
 def size_text(count: float) -> str:

@@ -1,12 +1,17 @@
 """Values as a person reads them: plans, ages, tables. Plain text, no colour."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from fleet.core.plan import Plan
 
 
-def plan_lines(plan: Plan) -> list[str]:
-    return str(plan).splitlines()
+def plan_lines(plans: Iterable[Plan]) -> list[str]:
+    """Plans as they are read; those that differ in nothing but the host are one."""
+    alike: dict[str, list[str]] = {}
+    for plan in plans:
+        alike.setdefault(str(replace(plan, host="")), []).append(plan.host)
+    return [line for text, hosts in alike.items() for line in f"{', '.join(hosts)}{text}".splitlines()]
 
 
 def age_text(seconds: float | None) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import sys
 import threading
 import time
@@ -11,10 +12,13 @@ from typing import TextIO
 
 from fleet.core.errors import DeclinedError
 from fleet.core.events import Event, HostFailed, RunEnded, StepDone, StepFailed, StepProgress, StepStarted
+from fleet.core.render import plan_lines
 from fleet.io.door import Question
 from fleet.watch.lines import line
 
 QUIET = 5.0  # seconds between two progress lines of one host
+LIVELY = 1.0  # the same, where the new line takes the place of the old one
+INSTEAD = "\x1b[1A\x1b[2K"  # a line up, and nothing on it
 
 
 @dataclass(slots=True)
@@ -34,9 +38,11 @@ class Console:
     confirm_name: str | None = None
     is_verbose: bool = False
     is_quiet: bool = False  # nothing about the run
+    is_live: bool = False  # a terminal: what becomes of a step takes the place of its line
     out: TextIO = field(default_factory=lambda: sys.stdout)
     err: TextIO = field(default_factory=lambda: sys.stderr)
     under_way: dict[str, str] = field(default_factory=dict)  # host -> title of its step
+    _open: str | None = None  # host of the step that the last line speaks of
     _last: dict[str, float] = field(default_factory=dict)
     _declined: set[str] = field(default_factory=set)
     _typed: bytearray = field(default_factory=bytearray)  # and not asked for yet
@@ -50,6 +56,7 @@ class Console:
         match event:
             case StepStarted(step=step):
                 self.under_way[host] = step
+                self._last[host] = time.monotonic()
             case StepDone() | StepFailed():
                 self.under_way.pop(host, None)
             case _:
@@ -69,14 +76,19 @@ class Console:
             self._declined.add(event.message)
         text = line(event, self.is_verbose)
         if text is not None:
-            print(text, file=self.err, flush=True)
+            is_step = isinstance(event, StepStarted | StepProgress | StepDone | StepFailed)
+            instead = INSTEAD if is_step and host and self._open == host else ""
+            print(instead + text, file=self.err, flush=True)
+            is_open = self.is_live and isinstance(event, StepStarted | StepProgress) and _fits(text)
+            self._open = host if is_open else None
 
     async def confirm(self, question: Question) -> bool:
-        for plan in question.plans if not self.is_quiet else ():
-            print(plan, file=self.err)
+        for text in plan_lines(question.plans) if not self.is_quiet else ():
+            print(text, file=self.err)
         if question.is_repeat:
             print("This step was not in the plan that you agreed to.", file=self.err)
         count = len(question.plans)
+        self._open = None
         self._check_level(question, count)
         if self.yes:
             self._check_yes(question, count)
@@ -109,6 +121,7 @@ class Console:
         return True
 
     async def read_line(self, prompt: str) -> str | None:
+        self._open = None
         if self.is_interactive:
             print(prompt, end="", file=self.err, flush=True)
         while b"\n" not in self._typed:
@@ -121,6 +134,7 @@ class Console:
         return text.decode("utf-8", "replace") if text or newline else None
 
     def print(self, text: str, end: str = "\n") -> None:
+        self._open = None
         if self.mode == "lines":
             print(text, end=end, file=self.out, flush=True)
 
@@ -154,7 +168,7 @@ class Console:
 
     def _is_due(self, host: str) -> bool:
         now = time.monotonic()
-        if now - self._last.get(host, 0.0) < QUIET:
+        if now - self._last.get(host, 0.0) < (LIVELY if self._open == host else QUIET):
             return False
         self._last[host] = now
         return True
@@ -185,6 +199,11 @@ async def _read_input() -> bytes:
 
     threading.Thread(target=read, args=(sys.stdin.fileno(),), daemon=True).start()
     return await found
+
+
+def _fits(text: str) -> bool:
+    """Whether it is one line on this terminal, so that one line up is its beginning."""
+    return text.isascii() and text.isprintable() and len(text) < shutil.get_terminal_size().columns
 
 
 def _again(question: Question, count: int) -> str:

@@ -115,10 +115,10 @@ def memory(info: Section, limits: Section, is_unified: bool) -> tuple[Memory, Ma
 
 def keepers(section: Section) -> tuple[tuple[str, ...], bool | None, Mapping[str, str]]:
     """Usable supervisors, whether user units stay after logout, reasons."""
-    if section.status in (127, None):
-        return ("supervise",), None, {"has_linger": "no systemd"}
     told = pairs(section.text)
     state, has_linger = told.get("state", ""), told.get("linger") == "yes"
+    if section.status in (127, None) or state == "offline":  # installed, and not what booted the machine
+        return ("supervise",), None, {"has_linger": "no systemd"}
     if state.split(" ")[0] not in STATES:
         return (
             ("supervise",),

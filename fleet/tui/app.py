@@ -37,7 +37,7 @@ class FleetApp(Deeds):
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         inventory: Path | None = None,
-        looked_in: Sequence[str] = (),
+        why: str = "no inventory found",
         keymap: Mapping[str, str] | None = None,
         desk: Desk | None = None,
     ) -> None:
@@ -45,7 +45,7 @@ class FleetApp(Deeds):
             Model(state or beginning(hosts), now, options, levels),
             monotonic=monotonic,
             inventory=inventory,
-            looked_in=looked_in,
+            why=why,
             keymap=keymap,
             desk=desk,
         )

@@ -61,7 +61,7 @@ class Frame(App[str]):
         *,
         monotonic: Callable[[], float],
         inventory: Path | None,
-        looked_in: Sequence[str],
+        why: str,
         keymap: Mapping[str, str] | None,
         desk: Desk | None,
     ) -> None:
@@ -81,7 +81,7 @@ class Frame(App[str]):
             "fleet": self.fleet_view,
             "host": HostView(model),
             "deploy": DeployView(model),
-            "first_run": FirstRunView(model, looked_in),
+            "first_run": FirstRunView(model, why),
         }
         self.current = "fleet" if model.state.hosts else "first_run"
         self.header = Lines(id="header")

@@ -67,7 +67,7 @@ def make(
         complete: candidates for the last word of the command line.
         background: runs beside the app in its loop (collector, engine) and is
             cancelled when it ends.
-        more: `now`, `monotonic`, `inventory` (path for $EDITOR), `looked_in`, `keymap`, `desk`.
+        more: `now`, `monotonic`, `inventory` (path for $EDITOR), `why` nothing is shown, `keymap`, `desk`.
     """
     options = replace(
         options,

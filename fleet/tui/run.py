@@ -40,19 +40,19 @@ def open_dashboard(values: Mapping[str, Any]) -> int:
         mouse=not values["no_mouse"],
         read_only=bool(values["read_only"]) or os.environ.get("FLEET_READ_ONLY") == "1",
     )
-    wanted = values["inventory"]
+    wanted, typed = values["inventory"], None
     while True:
         try:
-            inventory = inventory_file.load(inventory_file.find(wanted, os.environ))
+            path = inventory_file.find(typed or wanted, os.environ)
         except InventoryError as error:
-            if wanted:
+            if typed is None and (wanted or "FLEET_INVENTORY" in os.environ):
                 raise
             choice = first_run(options, error)
         else:
-            choice = asyncio.run(_open(inventory, options))
+            choice = asyncio.run(_open(inventory_file.load(path), options))
         verb, _, rest = (choice or "").partition(" ")
         if verb == "open":
-            wanted = rest
+            typed = rest
             continue
         if verb in ("init", "demo"):
             from fleet.cli import run
@@ -63,7 +63,7 @@ def open_dashboard(values: Mapping[str, Any]) -> int:
 
 def first_run(options: Options, error: InventoryError) -> str | None:
     """The screen for somebody without an inventory; what they chose."""
-    app = make(Feed(), lambda text: None, options=options, looked_in=(error.what,))
+    app = make(Feed(), lambda text: None, options=options, why=error.what)
     return app.run(mouse=options.has_mouse)
 
 
@@ -121,6 +121,7 @@ def _app(
         complete=completer(inventory),
         background=background,
         inventory=Path(inventory.path),
+        why=f"{Path(inventory.path).name}: no hosts yet",
         desk=Desk(find().state, os.environ),
     )
 

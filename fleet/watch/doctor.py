@@ -45,7 +45,11 @@ def examine(
         *_keeping(facts),
         *_lock(facts),
         *_servers(inventory, host, facts, live),
-        *(Finding("warn", path, f"unknown: {reason}") for path, reason in facts.unknown.items()),
+        *(
+            Finding("warn", path, f"unknown: {reason}")
+            for path, reason in facts.unknown.items()
+            if path != "has_linger"
+        ),
     )
 
 
@@ -58,7 +62,7 @@ def _clock(facts: Facts, now: float) -> Iterator[Finding]:
             "warn", "clock", f"{skew:+.0f} s against this machine", "check its time service: timedatectl"
         )
     else:
-        yield Finding("ok", "clock", f"{skew:+.1f} s against this machine")
+        yield Finding("ok", "clock", "the same as here")
 
 
 def _disk(facts: Facts) -> Iterator[Finding]:

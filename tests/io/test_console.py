@@ -5,8 +5,9 @@ import io
 import pytest
 
 from fleet.core.errors import DeclinedError
-from fleet.core.events import HostFailed, Notice, StepProgress, StepStarted
+from fleet.core.events import HostFailed, Notice, StepDone, StepProgress, StepStarted
 from fleet.core.plan import Plan, Run, Step
+from fleet.core.render import plan_lines
 from fleet.io.console import Console
 from fleet.io.door import Question
 
@@ -54,6 +55,40 @@ def test_results_go_to_stdout_and_all_else_to_stderr():
     door.say(Notice(ts=1.0, run="r", host="a", message="hello"))
     door.print("a result")
     assert (door.out.getvalue(), door.err.getvalue()) == ("a result\n", "a: hello\n")
+
+
+STEPS = (
+    StepStarted(ts=1.0, run="r", host="a", step="build", phase="build", done=0, total=1),
+    StepDone(ts=2.0, run="r", host="a", step="build", phase="build", key="b", done=1, total=1, seconds=1.0),
+)
+
+
+def test_on_a_terminal_a_step_is_one_line():
+    door = console(is_live=True)
+    for event in STEPS:
+        door.say(event)
+    assert door.err.getvalue() == "a: [1/1] build ...\n\x1b[1A\x1b[2Ka: [1/1] build: ok (1 s)\n"
+
+
+def test_another_line_between_is_not_written_over():
+    door = console(is_live=True)
+    door.say(STEPS[0])
+    door.say(Notice(ts=1.0, run="r", host="b", message="hello"))
+    door.say(STEPS[1])
+    assert "\x1b" not in door.err.getvalue()
+
+
+def test_away_from_a_terminal_nothing_moves_the_cursor():
+    door = console()
+    for event in STEPS:
+        door.say(event)
+    assert door.err.getvalue() == "a: [1/1] build ...\na: [1/1] build: ok (1 s)\n"
+
+
+def test_plans_that_differ_only_in_the_host_are_shown_once():
+    steps = (STEP, STEP)
+    plans = (Plan("a", steps), Plan("b", (STEP,)), Plan("c", steps))
+    assert plan_lines(plans) == ["a, c: 2 steps", "  1. a step", "  2. a step", "b: 1 step", "  1. a step"]
 
 
 def test_with_json_nothing_but_the_document_is_on_stdout():

@@ -221,7 +221,7 @@ async def test_a_host_that_is_not_known_yet_can_be_in_a_deploy():
 
 
 async def test_without_an_inventory_there_are_three_ways():
-    async with stage(known=(), looked_in=("./inventory.toml",)) as it:
+    async with stage(known=(), why="no inventory found (looked in: ./inventory.toml)") as it:
         for text in ("no inventory", "./inventory.toml", "fleet init", "fleet demo", "open PATH"):
             assert text in it.screen
         await it.press("1", "2", "3", "j", "d", "enter")

@@ -1,6 +1,5 @@
 """What is shown where there is no inventory, or none of its hosts."""
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -18,16 +17,16 @@ COMMANDS = {"i": "fleet init", "D": "fleet demo", "o": "open PATH"}
 class FirstRunView(View, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = bindings("first_run")
 
-    def __init__(self, model: Model, looked_in: Sequence[str]) -> None:
+    def __init__(self, model: Model, why: str) -> None:
         super().__init__(model, id="first_run")
-        self._looked_in = ", ".join(looked_in) or "./inventory.toml, user config"
+        self._why = why
         self._lines = Lines(classes="fill")
 
     def compose(self) -> ComposeResult:
         yield self._lines
 
     def title(self) -> Line:
-        return ((" fleet", "strong"), (f"  no inventory found (looked in: {self._looked_in})", ""))
+        return ((" fleet", "strong"), (f"  {self._why}", ""))
 
     def draw(self) -> None:
         lines: list[Line] = [((" ", ""),)]

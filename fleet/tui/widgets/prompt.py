@@ -9,6 +9,13 @@ from textual.widgets import Input
 from fleet.core.text import safe_line
 
 HISTORY = 200  # lines kept
+WANTED = {
+    "command": ": a verb and its hosts, as in the shell",
+    "filter": "/ regular expression, !not, state:down, @tag",
+    "columns": "columns, in this order",
+    "export": "svg, text, csv or json",
+    "open": "path of an inventory",
+}
 
 
 class Prompt(Input):
@@ -55,6 +62,7 @@ class Prompt(Input):
         """Opens for a kind of text, with some already typed."""
         self.mode = mode
         self.display = True
+        self.placeholder = WANTED.get(mode, "")
         self.value = text
         self.cursor_position = len(text)
         self._at = len(self._history)
