@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from fleet.commands.base import Option, Request, Verb, done_lines, plan_document
-from fleet.core.errors import PlanError
-from fleet.core.flow import Flow, carry, confirm, probe
+from fleet.commands.base import Option, Request, Verb, done_lines, plan_document, rounds
+from fleet.core.facts import Facts
+from fleet.core.flow import Flow
 from fleet.core.plan import Plan
-from fleet.servers.converge import build_steps, merged
+from fleet.servers.converge import build_steps
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Inventory
@@ -16,17 +16,13 @@ ROUNDS = 3
 
 def build(request: Request, inventory: "Inventory", host: str) -> Flow[Plan]:
     """As deploy, for the build alone; servers are not touched."""
-    done: Plan | None = None
-    for number in range(ROUNDS):
-        facts = yield from probe(host)
-        rebuild = bool(request["rebuild"]) and number == 0
+
+    def planned(facts: Facts, is_first: bool) -> Flow[Plan]:
+        rebuild = bool(request["rebuild"]) and is_first
         steps, notes, _, _ = yield from build_steps(inventory, host, facts, rebuild=rebuild)
-        plan = Plan(host, tuple(steps), tuple(notes))
-        if not (yield from confirm(plan)):
-            return plan if done is None else merged(done, Plan(host, (), plan.notes))
-        yield from carry(plan)
-        done = merged(done, plan)
-    raise PlanError(f"still no build after {ROUNDS} rounds", host=host, next=f"fleet doctor {host}")
+        return Plan(host, tuple(steps), tuple(notes))
+
+    return (yield from rounds(host, planned, ROUNDS, "still no build"))
 
 
 verb = Verb(

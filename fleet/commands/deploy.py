@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from fleet.commands.base import Option, Request, Verb, done_lines, plan_document
-from fleet.core.errors import PlanError
-from fleet.core.flow import Flow, carry, confirm, probe
+from fleet.commands.base import Option, Request, Verb, done_lines, plan_document, rounds
+from fleet.core.facts import Facts
+from fleet.core.flow import Flow
 from fleet.core.plan import Plan
-from fleet.servers.converge import converge, merged
+from fleet.servers.converge import converge
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Inventory
@@ -15,30 +15,24 @@ ROUNDS = 4
 
 
 def deploy(request: Request, inventory: "Inventory", host: str) -> Flow[Plan]:
-    """Probe, plan, carry out, and look again until nothing is left to do.
-
-    Returns: every step that was carried out, over all rounds; none the second time.
+    """Build, models and servers as wanted, in as many rounds as it takes.
 
     Raises:
         UnreachableError: the host did not answer; the other hosts go on.
         PlanError: it still differs after four rounds.
     """
-    done: Plan | None = None
-    for number in range(ROUNDS):
-        facts = yield from probe(host)
-        plan = yield from converge(
+
+    def planned(facts: Facts, is_first: bool) -> Flow[Plan]:
+        return converge(
             inventory,
             host,
             facts,
-            rebuild=bool(request["rebuild"]) and number == 0,
+            rebuild=bool(request["rebuild"]) and is_first,
             prune=bool(request["prune"]),
             only=request.servers,
         )
-        if not (yield from confirm(plan)):
-            return plan if done is None else merged(done, Plan(host, (), plan.notes))
-        yield from carry(plan)
-        done = merged(done, plan)
-    raise PlanError(f"still not as wanted after {ROUNDS} rounds", host=host, next=f"fleet doctor {host}")
+
+    return (yield from rounds(host, planned, ROUNDS, "still not as wanted"))
 
 
 verb = Verb(

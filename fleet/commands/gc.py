@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from fleet.commands.base import Request, Verb, done_lines, plan_document
+from fleet.commands.base import Request, Verb, agreed, done_lines, plan_document
 from fleet.core.facts import Facts, Part
-from fleet.core.flow import Flow, carry, confirm, probe
+from fleet.core.flow import Flow, probe
 from fleet.core.plan import Plan, Run, Step, size_text
 from fleet.platforms.base import program
 
@@ -45,10 +45,7 @@ def gc(request: Request, inventory: "Inventory", host: str) -> Flow[Plan]:
         *(_remove("models", one.sha256, one.size) for one in facts.models if one.sha256 not in used | wanted),
         *(_remove("parts", f"{part.sha256}.part", part.size) for part in _stale(facts, wanted)),
     ]
-    plan = Plan(host, tuple(steps))
-    if (yield from confirm(plan)):
-        yield from carry(plan)
-    return plan
+    return (yield from agreed(Plan(host, tuple(steps))))
 
 
 def _stale(facts: Facts, wanted: set[str]) -> list[Part]:

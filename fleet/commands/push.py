@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from fleet.commands.base import Option, Request, Verb, done_lines, plan_document
-from fleet.core.errors import PlanError
-from fleet.core.flow import Flow, carry, confirm, probe
+from fleet.commands.base import Option, Request, Verb, done_lines, plan_document, rounds
+from fleet.core.facts import Facts
+from fleet.core.flow import Flow
 from fleet.core.plan import Plan
-from fleet.servers.converge import merged, push_steps
+from fleet.servers.converge import push_steps
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Inventory
@@ -19,16 +19,12 @@ def push(request: Request, inventory: "Inventory", host: str) -> Flow[Plan]:
     names = tuple(request["model"] or ()) or tuple(
         dict.fromkeys(server.model for server in inventory.servers_on(host).values())
     )
-    done: Plan | None = None
-    for _ in range(ROUNDS):
-        facts = yield from probe(host)
+
+    def planned(facts: Facts, is_first: bool) -> Flow[Plan]:
         steps = yield from push_steps(inventory, facts, names)
-        plan = Plan(host, tuple(steps), () if names else ("no server here needs a model",))
-        if not (yield from confirm(plan)):
-            return plan if done is None else merged(done, Plan(host, (), plan.notes))
-        yield from carry(plan)
-        done = merged(done, plan)
-    raise PlanError(f"still not there after {ROUNDS} rounds", host=host, next=f"fleet doctor {host}")
+        return Plan(host, tuple(steps), () if names else ("no server here needs a model",))
+
+    return (yield from rounds(host, planned, ROUNDS, "still not there"))
 
 
 verb = Verb(

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from fleet.commands.base import Request, Verb, done_lines, plan_document
-from fleet.core.flow import Flow, carry, confirm, probe
+from fleet.commands.base import Request, Verb, agreed, done_lines, plan_document
+from fleet.core.flow import Flow, probe
 from fleet.core.plan import Plan
 from fleet.servers import plan as servers
 
@@ -15,10 +15,7 @@ def restart(request: Request, inventory: "Inventory", host: str) -> Flow[Plan]:
     """Each server is drained, stopped, started and proven again, once."""
     facts = yield from probe(host)
     steps, notes = servers.restart_steps(host, facts, request.servers, reason=request.reason)
-    plan = Plan(host, steps, notes)
-    if (yield from confirm(plan)):
-        yield from carry(plan)
-    return plan
+    return (yield from agreed(Plan(host, steps, notes)))
 
 
 verb = Verb(

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from fleet.commands.base import Request, Verb, done_lines, plan_document
-from fleet.core.flow import Flow, carry, confirm, probe
+from fleet.commands.base import Request, Verb, agreed, done_lines, plan_document
+from fleet.core.flow import Flow, probe
 from fleet.core.plan import Plan, Run, Step
 from fleet.platforms.base import program
 
@@ -40,9 +40,7 @@ def unlock(request: Request, inventory: "Inventory", host: str) -> Flow[Plan]:
         plan = Plan(
             host, (step,), ("whatever it is doing there is not stopped, but its next write is refused",)
         )
-    if (yield from confirm(plan)):
-        yield from carry(plan)
-    return plan
+    return (yield from agreed(plan))
 
 
 verb = Verb(

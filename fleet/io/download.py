@@ -199,7 +199,8 @@ def _disk(part: Path, error: OSError) -> FleetError:
 
 def _broken(url: str, error: httpx.TransportError) -> FleetError:
     reason = safe_line(str(error), 200) or type(error).__name__
-    return FleetError(f"no connection to {_host(url)}: {reason}", kind="download", next=f"curl -I {shown(url)}")
+    what = f"no connection to {_host(url)}: {reason}"
+    return FleetError(what, kind="download", next=f"curl -I {shown(url)}")
 
 
 def shown(url: str) -> str:

@@ -1,7 +1,6 @@
 """What a host still lacks of what the inventory wants: build, models, servers, in one plan."""
 
 from collections.abc import Collection
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fleet.builds import plan as builds
@@ -93,10 +92,3 @@ def push_steps(inventory: "Inventory", facts: Facts, names: Collection[str]) -> 
             raise PlanError(f"no model called {name!r}", next=f"models of the inventory: {known}")
         files.append((yield from find_model(name)))
     return list(models.steps(facts, tuple(files)))
-
-
-def merged(before: Plan | None, after: Plan) -> Plan:
-    """What was carried over all rounds, for the record of the run."""
-    if before is None:
-        return after
-    return replace(after, steps=before.steps + after.steps)
