@@ -84,6 +84,9 @@ async def _run(opened: World, feed: Feed, collector: Collector, text: str, is_re
         if verb.level and is_read_only:
             raise DeclinedError(f"{name} changes hosts, and this is read-only")
         request = request_of(name, verb, values, opened.inventory)
+        # A person asks: what a refused key or a dead host was left alone for is tried again.
+        for host in request.hosts:
+            collector.look_again(host)
         results, _ = await carry_out(
             mine, name, verb, request, jobs=values["jobs"] or 32, timeout=values["timeout"]
         )
@@ -99,7 +102,7 @@ async def _run(opened: World, feed: Feed, collector: Collector, text: str, is_re
             )
         )
         return
-    for host in request.hosts:
+    for host in (*request.hosts, str(request["name"])):
         collector.look_again(host)
     if verb.lines is not None:
         for line in verb.lines(request, results):

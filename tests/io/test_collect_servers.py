@@ -19,7 +19,7 @@ from tests.servers.values import PRINT, SHA, SMOKE, Place, shim
 
 # The tiny model holds 128 tokens; with a context that is shifted it goes on for as long as we like.
 WISH = {"context": 128, "parallel": 1, "args": {"cache-ram": 0, "context-shift": True}}
-TOKENS = 15_000  # some seconds of work for it
+TOKENS = 8_000  # some seconds of work for it
 
 
 @pytest.fixture
