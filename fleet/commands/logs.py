@@ -1,4 +1,4 @@
-"""The last lines of servers' logs, or the new ones as they come."""
+"""The last lines of servers' logs, or the new ones as they come, without those that our own looks cause."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,13 @@ from fleet.core.shell import assign
 if TYPE_CHECKING:
     from fleet.core.inventory import Inventory
 
+# llama-server writes it after each of our looks, every second while somebody watches.
+NOISE = "update_slots: all slots are idle"
+
 SCRIPT = """
+last() {
+    tail -n "$((LINES * 20 + 2000))" "$1" | LC_ALL=C sed '/update_slots: all slots are idle/d' | tail -n "$LINES"
+}
 for s in $SERVERS; do
     log="$FLEET_ROOT/services/$s/log/server.log"
     if [ ! -f "$log" ]; then
@@ -19,9 +25,9 @@ for s in $SERVERS; do
         continue
     fi
     if [ "$MANY" = 1 ]; then
-        tail -n "$LINES" "$log" | while IFS= read -r line; do printf '%s: %s\\n' "$s" "$line"; done
+        last "$log" | while IFS= read -r line; do printf '%s: %s\\n' "$s" "$line"; done
     else
-        tail -n "$LINES" "$log"
+        last "$log"
     fi
 done
 if [ "$FOLLOW" = 1 ]; then
@@ -66,7 +72,7 @@ def logs(request: Request, inventory: "Inventory", host: str) -> Flow[tuple[str,
         FOLLOW=int(bool(request["follow"])),
         MANY=int(len(names) > 1),
     )
-    lines: tuple[str, ...] = yield Tail(host, variables + SCRIPT, bool(request["follow"]), 60.0)
+    lines: tuple[str, ...] = yield Tail(host, variables + SCRIPT, bool(request["follow"]), 60.0, NOISE)
     return lines
 
 

@@ -112,6 +112,7 @@ class Tail:
     script: str  # prints the lines
     follow: bool
     deadline: float
+    noise: str | None = None  # lines that hold it are not shown when they are followed
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,8 @@ async def tail(world: World, need: Tail) -> tuple[str, ...]:
             if not raw:
                 return
         text = safe_text(raw, 8192)
+        if need.follow and need.noise is not None and need.noise in text:
+            return
         if need.follow:
             world.door.print(text)
         elif len(lines) < LINES:

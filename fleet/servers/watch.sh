@@ -14,5 +14,6 @@ fi
 awk '/^fleet: starting /{ n = 0 } /load_tensors: .* model buffer size/ { line[++n] = $0 }
     END { for (i = 1; i <= n; i++) print "weights " line[i] }' "$service/log/server.log" 2>/dev/null | tail -n 20
 if ! is_ours "$service/child"; then
-    tail -n 50 "$service/log/server.log" 2>/dev/null | cut -c 1-2000 | sed 's/^/tail /'
+    tail -n 5000 "$service/log/server.log" 2>/dev/null | LC_ALL=C sed '/update_slots: all slots are idle/d' | tail -n 50 |
+        cut -c 1-2000 | sed 's/^/tail /'
 fi

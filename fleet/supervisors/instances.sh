@@ -68,7 +68,9 @@ fleet_instance() {
     told state "$state"
     told exit "$exited"
     if [ "$state" = failed ] || { [ "$state" = starting ] && [ -n "$exited" ]; }; then
-        tail -n 50 "$service/log/server.log" 2>/dev/null | cut -c 1-2000 | sed 's/^/log /'
+        # A line that each of our questions leaves there would push all others out.
+        tail -n 5000 "$service/log/server.log" 2>/dev/null | LC_ALL=C sed '/update_slots: all slots are idle/d' | tail -n 50 |
+            cut -c 1-2000 | sed 's/^/log /'
     fi
     echo end
 }

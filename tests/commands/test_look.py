@@ -84,6 +84,14 @@ def test_the_last_lines_are_read_and_a_missing_log_is_said(tmp_path: Path):
     assert read(SERVERS="none").stderr == "fleet: no log of none yet\n"
 
 
+def test_what_our_own_looks_leave_in_a_log_hides_nothing(tmp_path: Path):
+    noise = "0.1 I srv  update_slots: all slots are idle\n"
+    write(tmp_path, "chat", f"1\n2\n{noise * 90}3\n{noise * 90}")
+    read = subprocess.run(["sh", "-s"], check=True, input=script(tmp_path), capture_output=True, text=True)
+    assert read.stdout == "2\n3\n"
+    assert logs.NOISE in noise
+
+
 async def test_a_followed_log_shows_what_comes_survives_rotation_and_ends_with_its_reader(tmp_path: Path):
     log = write(tmp_path, "chat", "1\n2\n3\n")
     process = await asyncio.create_subprocess_exec(
