@@ -7,15 +7,19 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from textual.screen import ModalScreen
+
 from fleet.core import events as happened
+from fleet.core.errors import DeclinedError
 from fleet.core.events import Event
 from fleet.core.state import Known, State, beginning, reduce_all
 from fleet.io.desk import Desk
 from fleet.tui.deeds import Deeds
 from fleet.tui.feed import ConfirmRequest, Feed
-from fleet.tui.model import Model
 from fleet.tui.options import Options
+from fleet.tui.scene import Scene
 from fleet.tui.screens.confirm import ConfirmBox
+from fleet.tui.screens.reply import ReplyBox
 
 SOON = 0.15  # seconds from news to the screen
 
@@ -42,7 +46,7 @@ class FleetApp(Deeds):
         desk: Desk | None = None,
     ) -> None:
         super().__init__(
-            Model(state or beginning(hosts), now, options, levels),
+            Scene(state or beginning(hosts), now, options, levels),
             monotonic=monotonic,
             inventory=inventory,
             why=why,
@@ -59,7 +63,7 @@ class FleetApp(Deeds):
         self._ticked: float | None = None
 
     def on_mount(self) -> None:
-        self.theme = self.model.options.theme_name
+        self.theme = self.scene.options.theme_name
         self._home = contextvars.copy_context()
         self.feed.on_news = self._news
         if self._background is not None:
@@ -81,10 +85,10 @@ class FleetApp(Deeds):
         """Takes what came, and shows it."""
         if not self.is_running or not self.screen_stack:
             return
-        model = self.model
+        scene = self.scene
         events = self.feed.drain()
         if events:
-            model.state = reduce_all(model.state, events)
+            scene.state = reduce_all(scene.state, events)
             self._read(events)
         if is_regular:
             self._measure_lag(events)
@@ -94,10 +98,14 @@ class FleetApp(Deeds):
             request = self.feed.question()
             if request is not None:
                 self.ask(request)
+        if not isinstance(self.screen, ModalScreen) and not self.prompt.display:
+            reply = self.feed.reply()
+            if reply is not None:
+                self.push_screen(ReplyBox(reply, self.tones))
 
     def ask(self, request: ConfirmRequest) -> None:
         """Opens the box for a plan, and answers what was chosen."""
-        if self.model.options.read_only:
+        if self.scene.options.read_only:
             request.answer.set_result(False)
             self.say("read-only: nothing is changed from here", "warn")
             return
@@ -111,8 +119,8 @@ class FleetApp(Deeds):
             self._news()
 
         self._asked = request.answer
-        is_ascii = self.model.options.ascii
-        box = ConfirmBox(request, self.model.state, self.monotonic, self.tones, is_ascii)
+        is_ascii = self.scene.options.ascii
+        box = ConfirmBox(request, self.scene.state, self.monotonic, self.tones, is_ascii)
         self.push_screen(box, answered)
 
     def _news(self) -> None:
@@ -140,10 +148,13 @@ class FleetApp(Deeds):
                     self.say(place + event.message)
                 case happened.HostFailed() | happened.StepFailed():
                     after = f" -> next: {event.next}" if event.next else ""
-                    self.say(f"{event.host}: {event.message}{after}", "bad")
+                    place = f"{event.host}: " if event.host else ""
+                    since = time.strftime("%H:%M", time.localtime(event.ts))
+                    self.say(f"{since} {place}{event.message}{after}", "bad")
                 case happened.RunEnded():
-                    job = self.model.state.jobs.get(event.run)
-                    if job is not None and (job.is_change or event.exit_code):
+                    job = self.scene.state.jobs.get(event.run)
+                    is_told = event.exit_code == DeclinedError.exit_code  # where it was declined
+                    if job is not None and not is_told and (job.is_change or event.exit_code):
                         self.say(f"{job.verb}: exit {event.exit_code} after {event.seconds:.0f} s")
                 case _:
                     pass
@@ -153,5 +164,5 @@ class FleetApp(Deeds):
         at = self.monotonic()
         late = 0.0 if self._ticked is None else at - self._ticked - self.seconds
         self._ticked = at
-        waited = self.model.now() - events[-1].ts - self.seconds if events else 0.0
-        self.model.behind = max(late, waited, 0.0)
+        waited = self.scene.now() - events[-1].ts - self.seconds if events else 0.0
+        self.scene.behind = max(late, waited, 0.0)

@@ -35,9 +35,9 @@ class Commands(Frame):
         word = text.rsplit(" ", 1)[-1]
         if " " not in text.lstrip():
             return [
-                (verb, f"level {level}") for verb, level in self.model.levels.items() if verb.startswith(word)
+                (verb, f"level {level}") for verb, level in self.scene.levels.items() if verb.startswith(word)
             ]
-        return [(name, "host") for name in self.model.state.hosts if name.startswith(word)]
+        return [(name, "host") for name in self.scene.state.hosts if name.startswith(word)]
 
     def submit(self, text: str) -> None:
         """Runs a line as typed; `.` is what is under the cursor, `%` what is marked."""
@@ -48,7 +48,7 @@ class Commands(Frame):
         if verb in ("q", "quit", "exit"):
             self.exit()
             return
-        if self.model.options.read_only and self.model.levels.get(verb, 0) > 0:
+        if self.scene.options.read_only and self.scene.levels.get(verb, 0) > 0:
             self.say(f"read-only: {verb} would change something", "warn")
             return
         self.say(f"> {text}")
@@ -100,7 +100,7 @@ class Commands(Frame):
         self.show_hints("", ((f" {shown}", "key"), (f"   {help_text}", "dim")))
 
     def _filter(self, text: str) -> None:
-        self.model.filter = text
+        self.scene.filter = text
         _, problem = filters.matcher(text)
         if problem:
             self.show_hints("", ((f" {problem}", "warn"),))
@@ -114,12 +114,12 @@ class Commands(Frame):
         if unknown:
             self.say(f"no column called {unknown[0]} -> one of: {' '.join(columns.BY_KEY)}", "warn")
             return
-        self.model.wanted = ("host", *(key for key in wanted if key != "host")) if wanted else ()
+        self.scene.wanted = ("host", *(key for key in wanted if key != "host")) if wanted else ()
         self.draw()
 
     def _expanded(self, text: str) -> str:
         here = self.view.target()
-        marked = ",".join(name for name in self.model.order if name in self.model.marked)
+        marked = ",".join(name for name in self.scene.order if name in self.scene.marked)
         words = re.split(r"(\s+)", text)
         named = {".": here or ".", "%": marked or "%"}
         return "".join(named.get(word, word) for word in words)

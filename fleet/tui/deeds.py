@@ -31,15 +31,15 @@ class Deeds(Moves):
 
     def _row_json(self) -> str:
         table = self.view.table()
-        name = self.model.host if self.current == "host" else (table.cursor if table is not None else None)
-        host = self.model.state.hosts.get(name or "")
+        name = self.scene.host if self.current == "host" else (table.cursor if table is not None else None)
+        host = self.scene.state.hosts.get(name or "")
         if host is None:
             return ""
         servers = [s.sample.document() for s in host.servers.values() if s.sample is not None]
         return json.dumps(
             {
                 "name": host.name,
-                "state": self.model.words.get(host.name),
+                "state": self.scene.words.get(host.name),
                 "backend": host.backend,
                 "seen": host.seen,
                 "system": host.sample.document() if host.sample is not None else None,
@@ -66,7 +66,7 @@ class Deeds(Moves):
         self.say("mouse off: the terminal selects text; m turns it on" if is_on else "mouse on")
 
     def action_theme(self) -> None:
-        names = self.model.options.themes
+        names = self.scene.options.themes
         place = names.index(self.theme) if self.theme in names else -1
         self.theme = names[(place + 1) % len(names)]
         self.apply_theme()
@@ -108,7 +108,7 @@ class Deeds(Moves):
         if self.desk is None:
             self.say("no folder to export to", "warn")
             return
-        stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(self.model.now()))
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(self.scene.now()))
         name = f"fleet-{self.current}-{stamp}.{'txt' if form == 'text' else form}"
         try:
             path = self.desk.save(name, makers[form]())

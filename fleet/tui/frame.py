@@ -19,8 +19,8 @@ from fleet.core import ages
 from fleet.io.desk import Desk
 from fleet.tui import paint
 from fleet.tui.keys import GLOBAL, HINTS
-from fleet.tui.model import Model
 from fleet.tui.paint import Line
+from fleet.tui.scene import Scene
 from fleet.tui.screens.base import View
 from fleet.tui.screens.deploy import DeployView
 from fleet.tui.screens.first_run import FirstRunView
@@ -36,7 +36,7 @@ BEHIND = 3.0  # seconds of lag worth a word in the header
 
 
 class Frame(App[str]):
-    """The lowest layer of the app: it can draw a model, and nothing else."""
+    """The lowest layer of the app: it can draw a scene, and nothing else."""
 
     TITLE = "fleet"
     ENABLE_COMMAND_PALETTE = False
@@ -57,7 +57,7 @@ class Frame(App[str]):
 
     def __init__(
         self,
-        model: Model,
+        scene: Scene,
         *,
         monotonic: Callable[[], float],
         inventory: Path | None,
@@ -68,22 +68,22 @@ class Frame(App[str]):
         super().__init__()
         for theme in OWN:
             self.register_theme(theme)
-        self.model = model
+        self.scene = scene
         self.monotonic = monotonic
         self.inventory = inventory
         self.desk = desk
         self.is_paused = False
-        self.seconds = model.options.seconds  # between ticks
+        self.seconds = scene.options.seconds  # between ticks
         self.timer: Timer | None = None
         self._quiet = 0
-        self.fleet_view = FleetView(model)
+        self.fleet_view = FleetView(scene)
         self.views: dict[str, View] = {
             "fleet": self.fleet_view,
-            "host": HostView(model),
-            "deploy": DeployView(model),
-            "first_run": FirstRunView(model, why),
+            "host": HostView(scene),
+            "deploy": DeployView(scene),
+            "first_run": FirstRunView(scene, why),
         }
-        self.current = "fleet" if model.state.hosts else "first_run"
+        self.current = "fleet" if scene.state.hosts else "first_run"
         self.header = Lines(id="header")
         self.clock = Lines(id="clock")
         self.status = Lines(id="status")
@@ -127,9 +127,9 @@ class Frame(App[str]):
         return self.views[self.current]
 
     def draw(self) -> None:
-        if self.current == "first_run" and self.model.state.hosts:
+        if self.current == "first_run" and self.scene.state.hosts:
             self.show_view("fleet")
-        self.model.tick()
+        self.scene.tick()
         if self.tiny.display:
             self.tiny.show(self._tiny_lines())
             return
@@ -200,7 +200,7 @@ class Frame(App[str]):
 
     def _title(self) -> Line:
         title = self.view.title()
-        options = self.model.options
+        options = self.scene.options
         parts = list(title)
         if options.banner:
             parts.insert(0, (f" {options.banner}", "warn"))
@@ -208,18 +208,18 @@ class Frame(App[str]):
             parts.append(("  RO", "strong"))
         if self.is_paused:
             parts.append(("  paused", "warn"))
-        if self.model.behind >= BEHIND:
-            parts.append((f"  collector {self.model.behind:.0f} s behind", "warn"))
+        if self.scene.behind >= BEHIND:
+            parts.append((f"  collector {self.scene.behind:.0f} s behind", "warn"))
         return tuple(parts)
 
     def _tick_clock(self, is_changed: bool) -> None:
         """Seconds only while something moves, so that an idle screen sends nothing."""
         self._quiet = 0 if is_changed else self._quiet + 1
         form = " %H:%M:%S" if self._quiet <= QUIET else " %H:%M"
-        self.clock.show([((time.strftime(form, time.localtime(self.model.now())), ""),)])
+        self.clock.show([((time.strftime(form, time.localtime(self.scene.now())), ""),)])
 
     def _tiny_lines(self) -> list[Line]:
-        total = ages.totals(self.model.state, self.model.now(), self.model.words.values())
+        total = ages.totals(self.scene.state, self.scene.now(), self.scene.words.values())
         count = total.warn + total.down
         tone = "bad" if total.down else "warn" if total.warn else "ok"
         return [((f"{count} problems: {total.down} down {total.warn} warn", tone),)]

@@ -44,7 +44,7 @@ def launch(
     for name in ("COLUMNS", "LINES"):  # they would hide that the window was resized
         os.environ.pop(name, None)
     app = make(feed, submit, hosts=hosts, options=options, **more)
-    return app.run(mouse=app.model.options.has_mouse)
+    return app.run(mouse=app.scene.options.has_mouse)
 
 
 def make(

@@ -25,8 +25,8 @@ class Moves(Commands):
 
     def action_show(self, name: str) -> None:
         if name == "host" and self.current == "fleet":
-            self.model.host = self.fleet_view.table().cursor or self.model.host
-        if self.model.state.hosts:
+            self.scene.host = self.fleet_view.table().cursor or self.scene.host
+        if self.scene.state.hosts:
             self.go(name)
 
     def action_later(self, key: str) -> None:
@@ -34,13 +34,13 @@ class Moves(Commands):
 
     def action_help(self) -> None:
         note = self.fleet_view.foot() if self.current == "fleet" else ""
-        self.push_screen(HelpBox(self.current, self.tones, self.model.options.ascii, note))
+        self.push_screen(HelpBox(self.current, self.tones, self.scene.options.ascii, note))
 
     def action_command(self) -> None:
         self.open_prompt("command")
 
     def action_filter(self) -> None:
-        self.open_prompt("filter", self.model.filter)
+        self.open_prompt("filter", self.scene.filter)
 
     def action_open(self) -> None:
         name = self.view.open()
@@ -52,8 +52,8 @@ class Moves(Commands):
             return
         if self.current in ("host", "deploy"):
             self.go("fleet")
-        elif self.model.filter or self.model.only_problems:
-            self.model.filter, self.model.only_problems = "", False
+        elif self.scene.filter or self.scene.only_problems:
+            self.scene.filter, self.scene.only_problems = "", False
             self.draw()
 
     def action_leave(self) -> None:
@@ -62,7 +62,7 @@ class Moves(Commands):
         if self.current in ("host", "deploy"):
             self.go("fleet")
             return
-        running = [job for job in self.model.jobs() if job.ended is None]
+        running = [job for job in self.scene.jobs() if job.ended is None]
         if running and self.monotonic() - self._interrupted > TWICE:
             self._interrupted = self.monotonic()
             self.say(f"{running[-1].verb} still runs; q again quits and interrupts it", "warn")
@@ -94,7 +94,7 @@ class Moves(Commands):
         self.view.scroll_by(pages * 10)
 
     def action_shift(self, columns: int) -> None:
-        self.model.skip = max(0, min(self.model.skip + columns, 18))
+        self.scene.skip = max(0, min(self.scene.skip + columns, 18))
         self.draw()
 
     def action_history(self, step: int) -> None:
@@ -110,48 +110,48 @@ class Moves(Commands):
     def action_sort(self, step: int) -> None:
         keys = self.fleet_view.sortable()
         if keys:
-            place = keys.index(self.model.sort) if self.model.sort in keys else 0
+            place = keys.index(self.scene.sort) if self.scene.sort in keys else 0
             self.sort_by(keys[(place + step) % len(keys)])
 
     def sort_by(self, key: str) -> None:
-        self.model.sort = key
-        self.model.is_reverse = key not in ("host", "state", "backend", "model")
+        self.scene.sort = key
+        self.scene.is_reverse = key not in ("host", "state", "backend", "model")
         self.draw()
 
     def action_reverse(self) -> None:
-        self.model.is_reverse = not self.model.is_reverse
+        self.scene.is_reverse = not self.scene.is_reverse
         self.draw()
 
     def action_columns(self) -> None:
         self.open_prompt("columns", " ".join(self.fleet_view.sortable()))
 
     def action_wide(self) -> None:
-        self.model.is_wide = not self.model.is_wide
-        self.model.skip = 0
+        self.scene.is_wide = not self.scene.is_wide
+        self.scene.skip = 0
         self.draw()
 
     def action_mark(self) -> None:
         table = self.fleet_view.table()
         if table.cursor is not None and self.current == "fleet":
-            self.model.marked ^= {table.cursor}
+            self.scene.marked ^= {table.cursor}
             table.step(1)
             self._say_marked()
 
     def action_mark_all(self) -> None:
-        self.model.marked |= set(self.model.order)
+        self.scene.marked |= set(self.scene.order)
         self._say_marked()
 
     def action_unmark(self) -> None:
-        self.model.marked.clear()
+        self.scene.marked.clear()
         self._say_marked()
 
     def _say_marked(self) -> None:
-        self.say(f"{len(self.model.marked)} marked")
+        self.say(f"{len(self.scene.marked)} marked")
         self.draw()
 
     def action_problems(self) -> None:
-        self.model.only_problems = not self.model.only_problems
-        self.say("only problems; z shows all" if self.model.only_problems else "all")
+        self.scene.only_problems = not self.scene.only_problems
+        self.say("only problems; z shows all" if self.scene.only_problems else "all")
         self.draw()
 
     def action_pause(self) -> None:
@@ -197,7 +197,7 @@ class Moves(Commands):
 
     def on_fleet_table_head_clicked(self, message: FleetTable.HeadClicked) -> None:
         key = self.fleet_view.column_at(message.x) if self.current == "fleet" else None
-        if key == self.model.sort:
+        if key == self.scene.sort:
             self.action_reverse()
         elif key is not None:
             self.sort_by(key)

@@ -23,7 +23,7 @@ from fleet.tui.widgets.row import Row
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class Moment:
     """What a row depends on besides its host."""
 
     now: float
@@ -39,7 +39,7 @@ class Shown:
     host: HostState
     word: str
     fresh: str
-    view: View
+    moment: Moment
     width: int = 0
 
     @property
@@ -47,18 +47,18 @@ class Shown:
         return self.fresh in (ages.GONE, ages.NEVER)
 
     def steady(self, column: str, value: float | None, digit: float) -> float | None:
-        return self.view.steady.value(self.host.name, column, value, digit)
+        return self.moment.steady.value(self.host.name, column, value, digit)
 
 
-def host_row(host: HostState, columns: Sequence[Column], view: View, is_marked: bool) -> Row:
+def host_row(host: HostState, columns: Sequence[Column], moment: Moment, is_marked: bool) -> Row:
     """The row of a host; a stale one is dim."""
-    fresh = ages.freshness(host, view.now, view.interval)
-    word = ages.host_word(host, view.now, view.interval)
-    ellipsis = "~" if view.ascii else "…"
+    fresh = ages.freshness(host, moment.now, moment.interval)
+    word = ages.host_word(host, moment.now, moment.interval)
+    ellipsis = "~" if moment.ascii else "…"
     parts: list[Part] = []
     text = "*" if is_marked else " "
     for column in columns:
-        shown = Shown(host, word, fresh, view, column.width)
+        shown = Shown(host, word, fresh, moment, column.width)
         cell = fit(CELLS[column.key](shown), column.width, column.align, ellipsis)
         if column.key == "state":
             parts += [(text, ""), (cell, tone_of(word))]
@@ -71,11 +71,11 @@ def host_row(host: HostState, columns: Sequence[Column], view: View, is_marked: 
     return Row((line, tone), line, tone)
 
 
-def host_cells(host: HostState, columns: Sequence[Column], view: View) -> list[str]:
+def host_cells(host: HostState, columns: Sequence[Column], moment: Moment) -> list[str]:
     """The texts of a row, uncut."""
-    fresh = ages.freshness(host, view.now, view.interval)
-    word = ages.host_word(host, view.now, view.interval)
-    return [CELLS[column.key](Shown(host, word, fresh, view, column.width)) for column in columns]
+    fresh = ages.freshness(host, moment.now, moment.interval)
+    word = ages.host_word(host, moment.now, moment.interval)
+    return [CELLS[column.key](Shown(host, word, fresh, moment, column.width)) for column in columns]
 
 
 def sort_value(host: HostState, key: str, now: float, interval: float) -> tuple[int, float | str]:
@@ -145,7 +145,7 @@ def _model(shown: Shown) -> str:
 
 
 def _gen(shown: Shown) -> str:
-    value = ages.speed(shown.host, shown.view.now, shown.view.interval)
+    value = ages.speed(shown.host, shown.moment.now, shown.moment.interval)
     if value is None and shown.fresh == ages.STALE:
         rates = [s.sample.generation_tps for s in shown.host.servers.values() if s.sample is not None]
         value = sum(r for r in rates if r is not None) if any(r is not None for r in rates) else None
@@ -156,7 +156,7 @@ def _gen(shown: Shown) -> str:
 
 
 def _pp(shown: Shown) -> str:
-    value = ages.speed(shown.host, shown.view.now, shown.view.interval, "prompt_tps")
+    value = ages.speed(shown.host, shown.moment.now, shown.moment.interval, "prompt_tps")
     if shown.is_gone or value is None:
         return UNKNOWN
     return number_text(shown.steady("pp", value, 1.0) or 0.0)
@@ -203,18 +203,18 @@ def _gpu_cell(key: str, render: Callable[[float], str], digit: float) -> Callabl
 
 
 def _history(shown: Shown) -> str:
-    view = shown.view
-    return spark(shown.host.history.cells(shown.width, view.now), view.ascii)
+    moment = shown.moment
+    return spark(shown.host.history.cells(shown.width, moment.now), moment.ascii)
 
 
 def _age(shown: Shown) -> str:
-    return age_text(ages.host_age(shown.host, shown.view.now))
+    return age_text(ages.host_age(shown.host, shown.moment.now))
 
 
 TENTH = 0.1 * 2**30
 CELLS: dict[str, Callable[[Shown], str]] = {
     "host": lambda shown: shown.host.name,
-    "state": lambda shown: state_text(shown.word, shown.view.ascii),
+    "state": lambda shown: state_text(shown.word, shown.moment.ascii),
     "backend": lambda shown: shown.host.backend or "-",
     "model": _model,
     "gen": _gen,

@@ -83,7 +83,7 @@ async def _open(inventory: Inventory, options: Options) -> str | None:
     try:
         return await app.run_async(mouse=options.has_mouse)
     finally:
-        Desk(folders.state, os.environ).save(SAVED, dump(app.model.state))
+        Desk(folders.state, os.environ).save(SAVED, dump(app.scene.state))
 
 
 async def dashboard(opened: "World", banner: str) -> None:

@@ -97,9 +97,9 @@ async def test_sorting_by_other_columns_and_the_other_way():
         await it.press("s")
         assert it.rows == sorted(it.rows, reverse=True)
         await it.press("less_than_sign")
-        assert it.app.model.sort == "age"
+        assert it.app.scene.sort == "age"
         await it.press("greater_than_sign", "greater_than_sign")
-        assert it.app.model.sort == "state"
+        assert it.app.scene.sort == "state"
 
 
 async def test_hosts_without_a_value_come_last_both_ways():
@@ -162,7 +162,7 @@ async def test_pause_stops_painting_and_nothing_is_lost():
         await it.pass_seconds(3)
         await it.press("p")
         assert "paused" not in it.app.header.text
-        assert it.app.model.state.newest == it.clock[0]
+        assert it.app.scene.state.newest == it.clock[0]
         assert it.app.fleet_view.table().row_text() != before
 
 
@@ -190,7 +190,7 @@ async def test_wide_scrolls_through_all_columns():
 async def test_themes_go_round():
     async with stage() as it:
         seen = set()
-        for _ in it.app.model.options.themes:
+        for _ in it.app.scene.options.themes:
             await it.press("T")
             seen.add(it.app.theme)
             assert it.cursor in it.screen
@@ -240,7 +240,7 @@ async def test_a_click_selects_a_second_one_opens_and_a_click_on_the_head_sorts(
         await it.pilot.click(table, offset=(3, 4))
         assert it.cursor == it.rows[3]
         await it.pilot.click(table, offset=(3, 0))
-        assert it.app.model.sort == "host"
+        assert it.app.scene.sort == "host"
         row = it.rows.index(it.cursor) + 1
         await it.pilot.click(table, offset=(3, row))
         assert it.app.current == "host"
@@ -249,4 +249,4 @@ async def test_a_click_selects_a_second_one_opens_and_a_click_on_the_head_sorts(
 async def test_keys_can_be_mapped_anew():
     async with stage(keymap={"problems": "f5"}) as it:
         await it.press("f5")
-        assert it.app.model.only_problems
+        assert it.app.scene.only_problems

@@ -142,7 +142,7 @@ async def test_a_host_shows_its_servers_with_reasons_and_real_traffic():
 
 async def test_no_host_chosen_says_what_to_do():
     async with stage(hosts=12) as it:
-        it.app.model.host = None
+        it.app.scene.host = None
         it.app.show_view("host")
         await it.look()
         assert "Press 1" in it.screen
@@ -167,7 +167,7 @@ async def test_a_deploy_goes_through_its_phases():
             await it.tell(*events)
         assert "ok 1m03" in it.screen
         assert "%" in it.screen
-        assert it.app.model.words["rtx4070"] == "deploying"
+        assert it.app.scene.words["rtx4070"] == "deploying"
         for events in parts[8:]:
             await it.tell(*events)
         assert "3/3 done" in it.screen
@@ -246,7 +246,7 @@ async def test_the_first_run_asks_for_a_path():
 
 async def test_the_last_snapshot_is_there_at_once_and_is_as_old_as_it_is():
     async with stage() as before:
-        text = dump(before.app.model.state)
+        text = dump(before.app.scene.state)
         known = before.story.known
     async with stage(known=known, state=load(text, known)) as it:
         it.clock[0] += 3600

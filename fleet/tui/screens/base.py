@@ -4,8 +4,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 
 from fleet.tui.keys import LOCAL
-from fleet.tui.model import Model
 from fleet.tui.paint import Line
+from fleet.tui.scene import Scene
 from fleet.tui.widgets.lines import Lines
 from fleet.tui.widgets.table import FleetTable
 
@@ -16,7 +16,7 @@ def bindings(screen: str) -> list[BindingType]:
 
 
 class View(Horizontal):
-    """Draws the model; asks for nothing."""
+    """Draws the scene; asks for nothing."""
 
     DEFAULT_CSS = """
     View { width: 1fr; height: 1fr; scrollbar-size: 0 0; overflow: hidden hidden; }
@@ -25,16 +25,16 @@ class View(Horizontal):
     View .fill { height: 1fr; }
     """
 
-    def __init__(self, model: Model, *, id: str) -> None:
+    def __init__(self, scene: Scene, *, id: str) -> None:
         super().__init__(id=id)
-        self.model = model
+        self.scene = scene
 
     def title(self) -> Line:
         """The header line, without clock."""
         raise NotImplementedError
 
     def draw(self) -> None:
-        """Shows the model as it is now; paints only what changed."""
+        """Shows the scene as it is now; paints only what changed."""
         raise NotImplementedError
 
     def table(self) -> FleetTable | None:

@@ -9,8 +9,8 @@ from textual.containers import Vertical
 from fleet.core.jobs import PHASES, Job, JobRow, Phase, finished, percent
 from fleet.core.plan import size_text
 from fleet.tui.columns import PANE_FROM
-from fleet.tui.model import Model
 from fleet.tui.paint import Line, Part, fit
+from fleet.tui.scene import Scene
 from fleet.tui.screens.base import View, bindings
 from fleet.tui.screens.pane import wrapped
 from fleet.tui.text import clock_text, short_text, span_text
@@ -33,8 +33,8 @@ class DeployView(View):
     DeployView .pane { width: 44; }
     """
 
-    def __init__(self, model: Model) -> None:
-        super().__init__(model, id="deploy")
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene, id="deploy")
         self._table = FleetTable(self._row)
         self._log = Lines(classes="log")
         self._detail = Lines(classes="fill")
@@ -68,10 +68,10 @@ class DeployView(View):
             self._detail.scroll_lines(self._detail.first + lines)
 
     def title(self) -> Line:
-        job = self.model.job()
+        job = self.scene.job()
         if job is None:
             return ((" Deploy", "strong"), ("  nothing is being changed", ""))
-        until = job.ended if job.ended is not None else self.model.now()
+        until = job.ended if job.ended is not None else self.scene.now()
         who = f"  by {job.actor}" if job.actor else ""
         why = f" ({job.reason})" if job.reason else ""
         end = "" if job.exit_code is None else f"  exit {job.exit_code}"
@@ -85,7 +85,7 @@ class DeployView(View):
         )
 
     def draw(self) -> None:
-        job = self.model.job()
+        job = self.scene.job()
         has_side = self.app.size.width >= PANE_FROM
         if bool(self._pane.display) != has_side:
             self._pane.display = has_side
@@ -96,7 +96,7 @@ class DeployView(View):
             return
         titles = " ".join(fit(name.upper(), width) for name, width in WIDTHS.items())
         self._table.head(((f" {fit('HOST', self._host_width())} {titles} RESULT", "head"),))
-        keys = [h for h in job.hosts if not self.model.only_problems or _failed(job, h)]
+        keys = [h for h in job.hosts if not self.scene.only_problems or _failed(job, h)]
         if tuple(self._table.keys) != tuple(keys):
             self._table.put(keys)
         self._table.tick()
@@ -105,12 +105,12 @@ class DeployView(View):
     def _host_width(self) -> int:
         room = self.app.size.width - (SIDE if self.app.size.width >= PANE_FROM else 0)
         spare = room - sum(WIDTHS.values()) - len(WIDTHS) - RESULT - 3
-        job = self.model.job()
+        job = self.scene.job()
         longest = max((len(host) for host in job.hosts), default=8) if job is not None else 8
         return max(min(longest, spare), 7)
 
     def _row(self, key: str) -> Row:
-        job = self.model.job()
+        job = self.scene.job()
         row = (job.rows.get(key) if job is not None else None) or JobRow(key)
         parts: list[Part] = [(f" {fit(key, self._host_width())} ", "")]
         for name in PHASES:
@@ -139,7 +139,7 @@ class DeployView(View):
         if self._detail.display:
             self._detail.show(((text, tone),) for text, tone in _details(row, self._detail.size.width - 2))
         if self._pane.display:
-            rule = "| " if self.model.options.ascii else "│ "
+            rule = "| " if self.scene.options.ascii else "│ "
             side = _details(row, SIDE - 3)
             side += [("", "")] * (self._pane.size.height - len(side))
             self._pane.show(((rule, "dim"), (text, tone)) for text, tone in side)

@@ -6,8 +6,8 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 
 from fleet.tui.keys import LOCAL
-from fleet.tui.model import Model
 from fleet.tui.paint import Line
+from fleet.tui.scene import Scene
 from fleet.tui.screens.base import View, bindings
 from fleet.tui.widgets.lines import Lines
 
@@ -17,8 +17,8 @@ COMMANDS = {"i": "fleet init", "D": "fleet demo", "o": "open PATH"}
 class FirstRunView(View, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = bindings("first_run")
 
-    def __init__(self, model: Model, why: str) -> None:
-        super().__init__(model, id="first_run")
+    def __init__(self, scene: Scene, why: str) -> None:
+        super().__init__(scene, id="first_run")
         self._why = why
         self._lines = Lines(classes="fill")
 

@@ -8,9 +8,9 @@ from textual.app import ComposeResult
 from fleet.core import ages
 from fleet.tui import columns
 from fleet.tui.columns import Column
-from fleet.tui.model import Model
 from fleet.tui.paint import Line, Part, fit
 from fleet.tui.rows import host_cells, host_row
+from fleet.tui.scene import Scene
 from fleet.tui.screens.base import View
 from fleet.tui.screens.pane import host_pane
 from fleet.tui.text import number_text, rate_text
@@ -22,13 +22,13 @@ SLOW_ROWS = 12  # repainted per tick on a slow line
 
 
 class FleetView(View):
-    def __init__(self, model: Model) -> None:
-        super().__init__(model, id="fleet")
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene, id="fleet")
         self._columns: Sequence[Column] = ()
         self._laid: tuple[object, ...] = ()
         self._table = FleetTable(self._row)
         self._pane = Lines(classes="pane")
-        self._table.most = SLOW_ROWS if model.options.slow else None
+        self._table.most = SLOW_ROWS if scene.options.slow else None
 
     def compose(self) -> ComposeResult:
         yield self._table
@@ -38,22 +38,22 @@ class FleetView(View):
         return self._table
 
     def target(self) -> str | None:
-        marked = [name for name in self.model.order if name in self.model.marked]
+        marked = [name for name in self.scene.order if name in self.scene.marked]
         return ",".join(marked) or self._table.cursor
 
     def open(self) -> str | None:
-        self.model.host = self._table.cursor
-        return "host" if self.model.host is not None else None
+        self.scene.host = self._table.cursor
+        return "host" if self.scene.host is not None else None
 
     def title(self) -> Line:
-        model = self.model
-        total = ages.totals(model.state, model.now(), model.words.values())
+        scene = self.scene
+        total = ages.totals(scene.state, scene.now(), scene.words.values())
         down: Part = (f" {total.down} down", "bad" if total.down else "")
         warn: Part = (f" {total.warn} warn", "warn" if total.warn else "")
         if self.app.size.width < columns.LIST_BELOW:
             return ((f" {total.ok} ok", ""), warn, down)
         rest = f" {total.rest} off" if total.rest else ""
-        steady = model.steady
+        steady = scene.steady
         speed = rate_text(steady.value("", "gen", total.generation, 0.5)).replace(".0", "")
         queue = "" if total.queued is None else f"  q {total.queued}"
         parts: list[Part] = [(" fleet", "strong"), (f"  {total.hosts} hosts  {total.ok} ok", ""), warn, down]
@@ -65,8 +65,8 @@ class FleetView(View):
 
     def draw(self) -> None:
         self._lay_out()
-        if tuple(self._table.keys) != self.model.order:
-            self._table.put(self.model.order)
+        if tuple(self._table.keys) != self.scene.order:
+            self._table.put(self.scene.order)
         self._table.tick()
         if self._pane.display:
             self._draw_pane()
@@ -80,48 +80,48 @@ class FleetView(View):
 
     def values(self) -> list[list[str]]:
         """All rows as they are shown, one text per column."""
-        view, hosts = self.model.view, self.model.state.hosts
+        moment, hosts = self.scene.moment, self.scene.state.hosts
         return [
-            [text.strip() for text in host_cells(hosts[n], self._columns, view)] for n in self.model.order
+            [text.strip() for text in host_cells(hosts[n], self._columns, moment)] for n in self.scene.order
         ]
 
     def foot(self) -> str:
         """What is shown of what there is."""
-        model, table = self.model, self._table
+        scene, table = self.scene, self._table
         first = table.top + 1 if table.keys else 0
         last = min(table.top + table.page, len(table.keys))
-        arrow = "desc" if model.is_reverse else "asc"
+        arrow = "desc" if scene.is_reverse else "asc"
         return (
             f"rows {first}-{last} of {len(table.keys)}   cols {len(self._columns)} of {len(columns.HOST)}   "
-            f"sort {model.sort} {arrow}   filter {model.filter or 'none'}   marked {len(model.marked)}"
+            f"sort {scene.sort} {arrow}   filter {scene.filter or 'none'}   marked {len(scene.marked)}"
         )
 
     def _row(self, key: str) -> Row:
-        host = self.model.state.hosts[key]
-        return host_row(host, self._columns, self.model.view, key in self.model.marked)
+        host = self.scene.state.hosts[key]
+        return host_row(host, self._columns, self.scene.moment, key in self.scene.marked)
 
     def _lay_out(self) -> None:
-        model = self.model
+        scene = self.scene
         width = self.app.size.width
-        has_pane = width >= columns.PANE_FROM and not model.is_wide
+        has_pane = width >= columns.PANE_FROM and not scene.is_wide
         if bool(self._pane.display) != has_pane:
             self._pane.display = has_pane
-        wide = tuple(columns.BY_KEY) if model.is_wide else model.wanted
+        wide = tuple(columns.BY_KEY) if scene.is_wide else scene.wanted
         table_width = width - (columns.PANE if has_pane else 0)
-        laid = (table_width, len(model.state.hosts), wide, model.skip, model.sort, model.is_reverse)
+        laid = (table_width, len(scene.state.hosts), wide, scene.skip, scene.sort, scene.is_reverse)
         if laid == self._laid:
             return
         self._laid = laid
-        if model.options.slow and not wide:
+        if scene.options.slow and not wide:
             wide = tuple(key for key in columns.choose(table_width) if key != "history")
-        self._columns = columns.layout(table_width, model.state.hosts, wide, model.skip)
-        self._table.head(columns.head(self._columns, model.sort, model.is_reverse, model.options.ascii))
+        self._columns = columns.layout(table_width, scene.state.hosts, wide, scene.skip)
+        self._table.head(columns.head(self._columns, scene.sort, scene.is_reverse, scene.options.ascii))
         self._table.repaint()
 
     def _draw_pane(self) -> None:
-        host = self.model.state.hosts.get(self._table.cursor or "")
-        rule = "|" if self.model.options.ascii else "│"
-        lines = host_pane(host, self.model) if host is not None else []
+        host = self.scene.state.hosts.get(self._table.cursor or "")
+        rule = "|" if self.scene.options.ascii else "│"
+        lines = host_pane(host, self.scene) if host is not None else []
         lines += [("", "")] * (self._pane.size.height - len(lines))
         width = columns.PANE - 2
         self._pane.show(((f"{rule} ", "dim"), (fit(text, width), tone)) for text, tone in lines)

@@ -9,9 +9,9 @@ from textual.widget import Widget
 from fleet.core import ages
 from fleet.core.state import HostState, ServerState
 from fleet.tui.columns import BY_KEY
-from fleet.tui.model import Model
 from fleet.tui.paint import Line, Part, fit
 from fleet.tui.rows import host_row, share
+from fleet.tui.scene import Scene
 from fleet.tui.screens.base import View
 from fleet.tui.screens.pane import event_text, server_speed
 from fleet.tui.text import (
@@ -42,8 +42,8 @@ class HostView(View):
     HostView FleetTable { height: 4; }
     """
 
-    def __init__(self, model: Model) -> None:
-        super().__init__(model, id="host")
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene, id="host")
         self._facts = Lines(classes="facts")
         self._table = FleetTable(self._row)
         self._events = Lines(classes="fill")
@@ -56,7 +56,7 @@ class HostView(View):
 
     @property
     def host(self) -> HostState | None:
-        return self.model.state.hosts.get(self.model.host or "")
+        return self.scene.state.hosts.get(self.scene.host or "")
 
     def table(self) -> FleetTable:
         return self._table
@@ -68,17 +68,17 @@ class HostView(View):
         return f"{self._table.cursor}@{host.name}" if self._table.cursor else host.name
 
     def title(self) -> Line:
-        host, model = self.host, self.model
+        host, scene = self.host, self.scene
         if host is None:
             return ((" Fleet > no host chosen", "strong"),)
-        word = model.words.get(host.name, "unknown")
+        word = scene.words.get(host.name, "unknown")
         about = "  ".join(text for text in (host.platform, host.backend, " ".join(host.tags)) if text)
         return (
             (" Fleet > ", ""),
             (host.name, "strong"),
             ("  ", ""),
-            (state_text(word, model.options.ascii), tone_of(word)),
-            (f"  {about}  AGE {age_text(ages.host_age(host, model.now()))}", ""),
+            (state_text(word, scene.options.ascii), tone_of(word)),
+            (f"  {about}  AGE {age_text(ages.host_age(host, scene.now()))}", ""),
         )
 
     def draw(self) -> None:
@@ -100,9 +100,9 @@ class HostView(View):
         self._events.show(self._event_lines(host))
 
     def _fact_lines(self, host: HostState) -> list[Line]:
-        model, sample = self.model, host.sample
-        now = model.now()
-        row = host_row(host, [BY_KEY[key] for key in ("gen", "pp", "slots", "q", "kv")], model.view, False)
+        scene, sample = self.scene, host.sample
+        now = scene.now()
+        row = host_row(host, [BY_KEY[key] for key in ("gen", "pp", "slots", "q", "kv")], scene.moment, False)
         gen, pp, slots, q, kv = row.parts[0][0].split()[:5] if row.parts else [UNKNOWN] * 5
         measured = [s.measured for s in host.servers.values() if s.measured is not None]
         ttft = next((f"{m.ttft * 1000:.0f} ms" for m in measured if m.ttft is not None), UNKNOWN)
@@ -113,7 +113,7 @@ class HostView(View):
             ((f" GEN {gen} t/s  PP {pp}  TTFT {ttft}  SLOTS {slots}  Q {q}  KV {kv}% (/slots)", ""),),
             (
                 (" GEN  ", "head"),
-                (spark(cells, model.options.ascii), "ok"),
+                (spark(cells, scene.options.ascii), "ok"),
                 (f"  max {rate_text(max(known))}" if known else "  no samples yet", ""),
             ),
         ]
@@ -136,12 +136,12 @@ class HostView(View):
         return [*lines, *_error(host)]
 
     def _row(self, key: str) -> Row:
-        host, model = self.host, self.model
+        host, scene = self.host, self.scene
         server = host.servers.get(key, ServerState()) if host is not None else ServerState()
-        fresh = ages.freshness(host, model.now(), model.state.interval) if host is not None else ages.NEVER
-        word = ages.server_word(server, fresh, model.now())
+        fresh = ages.freshness(host, scene.now(), scene.state.interval) if host is not None else ages.NEVER
+        word = ages.server_word(server, fresh, scene.now())
         sample = server.sample
-        speed = server_speed(host, key, model) if host is not None and key in host.servers else UNKNOWN
+        speed = server_speed(host, key, scene) if host is not None and key in host.servers else UNKNOWN
         slots = (
             UNKNOWN
             if sample is None or sample.slots_total is None
@@ -150,7 +150,7 @@ class HostView(View):
         texts = (
             *(
                 key,
-                state_text(word, model.options.ascii),
+                state_text(word, scene.options.ascii),
                 (sample.model if sample else None) or "-",
                 speed,
                 slots,

@@ -4,8 +4,8 @@ from fleet.core import ages
 from fleet.core import events as happened
 from fleet.core.events import Event
 from fleet.core.state import HostState
-from fleet.tui.model import Model
 from fleet.tui.paint import Part
+from fleet.tui.scene import Scene
 from fleet.tui.text import (
     UNKNOWN,
     gib_text,
@@ -17,10 +17,10 @@ from fleet.tui.text import (
 )
 
 
-def host_pane(host: HostState, model: Model) -> list[Part]:
+def host_pane(host: HostState, scene: Scene) -> list[Part]:
     """Lines for a narrow column, the most important first."""
-    word = model.words.get(host.name, "unknown")
-    lines: list[Part] = [(host.name, "strong"), (state_text(word, model.options.ascii), tone_of(word))]
+    word = scene.words.get(host.name, "unknown")
+    lines: list[Part] = [(host.name, "strong"), (state_text(word, scene.options.ascii), tone_of(word))]
     if host.error is not None:
         lines += [
             (host.error.message, "bad"),
@@ -28,7 +28,7 @@ def host_pane(host: HostState, model: Model) -> list[Part]:
         ]
     lines.append(("", ""))
     for name, server in host.servers.items():
-        said = ages.server_word(server, ages.freshness(host, model.now(), model.state.interval), model.now())
+        said = ages.server_word(server, ages.freshness(host, scene.now(), scene.state.interval), scene.now())
         lines.append((f"{name} {said}", tone_of(said)))
         sample = server.sample
         if sample is not None:
@@ -59,10 +59,10 @@ def host_pane(host: HostState, model: Model) -> list[Part]:
     return lines
 
 
-def server_speed(host: HostState, name: str, model: Model) -> str:
+def server_speed(host: HostState, name: str, scene: Scene) -> str:
     server = host.servers[name]
-    fresh = ages.freshness(host, model.now(), model.state.interval)
-    said = ages.server_freshness(server, fresh, model.now())
+    fresh = ages.freshness(host, scene.now(), scene.state.interval)
+    said = ages.server_freshness(server, fresh, scene.now())
     if server.sample is None or said in (ages.GONE, ages.NEVER):
         return UNKNOWN
     text = rate_text(server.sample.generation_tps)

@@ -8,7 +8,7 @@ from fleet.core.jobs import Job
 from fleet.core.state import HostState, State
 from fleet.tui import filters
 from fleet.tui.options import Options
-from fleet.tui.rows import View, sort_value
+from fleet.tui.rows import Moment, sort_value
 from fleet.tui.text import Steady
 
 RESORT = 10.0  # seconds between two changes of the order that nobody asked for
@@ -16,7 +16,7 @@ SLOW_RESORT = 60.0
 
 
 @dataclass(slots=True)
-class Model:
+class Scene:
     """Read by every view, changed only by the app."""
 
     state: State
@@ -40,8 +40,8 @@ class Model:
     _last: tuple[object, ...] = ()
 
     @property
-    def view(self) -> View:
-        return View(self.now(), self.state.interval, self.options.ascii, self.steady)
+    def moment(self) -> Moment:
+        return Moment(self.now(), self.state.interval, self.options.ascii, self.steady)
 
     def tick(self) -> None:
         """Judges every host once; puts them in order when it is time or something was asked."""
