@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,8 @@ from fleet.io import inventory_file
 from fleet.io.console import Console
 from fleet.io.runs import carry_out, world
 
+PERCENT = re.compile(r"\d%")
 AGE = re.compile(r"\b\d+[smhd]\b")  # it changes with every look, and says nothing new
-
 
 
 def invoke(name: str, verb: Verb, values: Mapping[str, Any]) -> int:
@@ -72,20 +73,24 @@ async def _run(
 
 async def _watch(console: Console, opened: Any, name: str, verb: Verb, request: Request, every: float) -> int:
     """The same look again and again; only lines that changed are printed."""
-    before: dict[str, tuple[str, ...]] = {}
+    before: set[str] = set()
     while True:
         results, _ = await carry_out(opened, name, verb, request)
         if console.mode == "json":
             print(json.dumps(_document(verb, request, results)), file=console.out, flush=True)
         elif verb.lines is not None:
-            for host, result in results.items():
-                lines = tuple(verb.lines(request, {host: result}))
-                essence = tuple(AGE.sub("", line) for line in lines)
-                if before.get(host) != essence:
-                    shown = lines if not before else lines[1:]
-                    before[host] = essence
-                    print("\n".join(shown), file=console.out, flush=True)
+            at = time.strftime("%H:%M:%S", time.localtime(opened.clock.now()))
+            lines = {essence(line): line for line in verb.lines(request, results)}
+            for short, line in lines.items():
+                if short not in before:
+                    print(f"{at}  {line}", file=console.out, flush=True)
+            before = set(lines)
         await opened.clock.sleep(every)
+
+
+def essence(line: str) -> str:
+    """What of a line is news when it changes: no widths of columns, no ages, no single percents."""
+    return PERCENT.sub("%", AGE.sub("", " ".join(line.split())))
 
 
 def _print(console: Console, verb: Verb, request: Request, results: Mapping[str, Any]) -> None:
