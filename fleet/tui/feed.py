@@ -31,6 +31,15 @@ class ConfirmRequest:
         return tuple(plan.host for plan in self.plans if plan.steps)
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a command answered in several lines."""
+
+    title: str
+    lines: tuple[str, ...]
+    from_end: bool = False  # the last lines are those that matter
+
+
 class Feed:
     """A queue of events; `put` may be called from any thread.
 
@@ -42,6 +51,7 @@ class Feed:
     def __init__(self) -> None:
         self._events: deque[Event] = deque(maxlen=MOST)
         self._questions: deque[ConfirmRequest] = deque()
+        self._replies: deque[Reply] = deque()
         self.on_news: Callable[[], None] | None = None
 
     def put(self, event: Event) -> None:
@@ -52,6 +62,14 @@ class Feed:
     def ask(self, request: ConfirmRequest) -> None:
         self._questions.append(request)
         self._tell()
+
+    def answer(self, reply: Reply) -> None:
+        self._replies.append(reply)
+        self._tell()
+
+    def reply(self) -> Reply | None:
+        """The next reply to be read."""
+        return self._replies.popleft() if self._replies else None
 
     def drain(self) -> list[Event]:
         """Everything that waits, oldest first."""

@@ -13,7 +13,7 @@ from fleet.io.door import Question
 from fleet.io.runs import carry_out, world
 from fleet.io.world import World
 from fleet.shell import request_of
-from fleet.tui.feed import ConfirmRequest, Feed
+from fleet.tui.feed import ConfirmRequest, Feed, Reply
 
 
 class Screen:
@@ -105,5 +105,8 @@ async def _run(opened: World, feed: Feed, collector: Collector, text: str, is_re
     for host in (*request.hosts, str(request["name"])):
         collector.look_again(host)
     if verb.lines is not None:
-        for line in verb.lines(request, results):
-            feed.put(Notice(**mine.stamp(None), message=line))
+        lines = tuple(verb.lines(request, results))
+        if len(lines) > 1 and (not verb.level or request.dry_run):
+            feed.answer(Reply(text, lines, from_end=name == "logs"))
+        elif lines:  # a change is followed on its own screen
+            feed.put(Notice(**mine.stamp(None), message=" ".join(line.strip() for line in lines[:3])))
