@@ -2,11 +2,57 @@
 
 import pytest
 
-from fleet.core.events import Notice
+from fleet.core.events import HostFailed, Notice, RunEnded, RunStarted
+from fleet.tui.feed import Reply
 from fleet.tui.options import Options
-from tests.tui.stage import stage
+from tests.tui.stage import NOON, stage
 
 READ_ONLY = Options(tick=3600.0, read_only=True)
+
+
+async def test_an_answer_of_several_lines_is_read_on_a_page_of_its_own():
+    async with stage() as it:
+        it.feed.answer(Reply("logs m3max", tuple(f"line {n}" for n in range(99)), from_end=True))
+        await it.look()
+        assert "line 98" in it.screen
+        await it.press("g")
+        assert "line 0" in it.screen
+        await it.press("d", "x", "escape")
+        assert "HOST" in it.screen
+        assert it.sent == []
+
+
+async def test_an_answer_waits_until_nothing_is_typed():
+    async with stage() as it:
+        await it.press("colon", "s")
+        it.feed.answer(Reply("doctor", ("one", "two")))
+        await it.look()
+        assert "two" not in it.screen
+        await it.press("escape")
+        await it.look()
+        assert "two" in it.screen
+
+
+async def test_a_refused_line_says_why_and_when_and_names_no_host():
+    async with stage() as it:
+        await it.tell(
+            HostFailed(ts=NOON, run="7", kind="usage", message="no verb called 'depoly'", next=None)
+        )
+        assert "None" not in it.screen
+        assert ":13 no verb called" in it.screen
+
+
+async def test_what_was_declined_is_no_failure():
+    async with stage() as it:
+        request = await it.ask("stop", 2, ["m3max"])
+        it.clock[0] += 1
+        await it.press("escape")
+        await it.tell(
+            RunStarted(ts=NOON, run="8", verb="stop", hosts=("m3max",), actor="ana"),
+            RunEnded(ts=NOON, run="8", exit_code=7, seconds=4.0),
+        )
+        assert request.answer.result() is False
+        assert "cancelled, nothing was changed" in it.screen
 
 
 async def test_the_filter_shows_what_matches_while_it_is_typed():
