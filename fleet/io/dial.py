@@ -176,8 +176,8 @@ async def _connect(way: Route, place: Pass, on_lost: Lost, patience: float) -> a
                 return await _once(way, place, others, on_lost, patience)
             except asyncssh.HostKeyNotVerifiable:
                 seen |= {alg.decode() for alg in way.judge.shown.sig_algorithms}
-            except asyncssh.KeyExchangeFailed:
-                break
+            except (asyncssh.KeyExchangeFailed, asyncssh.ConnectionLost, ConnectionResetError):
+                break  # it has no such key; OpenSSH hangs up where others say so
         way.judge.shown = first
         raise
 

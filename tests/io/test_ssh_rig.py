@@ -56,6 +56,14 @@ async def test_a_key_of_another_type_reads_as_a_changed_key(hosts: Hosts, tmp_pa
     assert error.value.kind == "host-key-changed"
 
 
+async def test_a_fingerprint_that_no_key_of_the_host_has_reads_as_a_changed_key(
+    hosts: Hosts, tmp_path: Path
+) -> None:
+    with pytest.raises(UnreachableError) as error:
+        await connect(wish(hosts["h1"], host_key=f"SHA256:{'x' * 43}"), tmp_path)
+    assert error.value.kind == "host-key-changed"
+
+
 @pytest.mark.parametrize("user", ["fleet", "nobody-there"])
 async def test_a_refused_key_or_user_is_told_alike(hosts: Hosts, tmp_path: Path, user: str) -> None:
     stranger = other_key(tmp_path / "stranger")
