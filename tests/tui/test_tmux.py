@@ -1,5 +1,6 @@
 """A person in tmux, from start to quit, on a server of our own."""
 
+import itertools
 import os
 import shlex
 import shutil
@@ -13,13 +14,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 30.0  # seconds
+NUMBERS = itertools.count()
 
 
 class Tmux:
     """A tmux server with its own socket and no configuration."""
 
     def __init__(self, command: str) -> None:
-        self._socket = f"fleet-test-{os.getpid()}"
+        self._socket = f"fleet-test-{os.getpid()}-{next(NUMBERS)}"  # the one before may still be ending
         self.run("-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", command)
 
     def run(self, *arguments: str) -> str:
