@@ -16,7 +16,8 @@ NOISE = "update_slots: all slots are idle"
 
 SCRIPT = """
 last() {
-    tail -n "$((LINES * 20 + 2000))" "$1" | LC_ALL=C sed '/update_slots: all slots are idle/d' | tail -n "$LINES"
+    tail -n "$((LINES * 20 + 2000))" "$1" |
+        LC_ALL=C sed '/update_slots: all slots are idle/d' | tail -n "$LINES"
 }
 for s in $SERVERS; do
     log="$FLEET_ROOT/services/$s/log/server.log"

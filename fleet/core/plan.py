@@ -1,8 +1,7 @@
 """What will be done on one host. Closed data: five actions and no more."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 
@@ -79,7 +78,6 @@ class Ready:
     server: str
     release: str
     listen: str
-    key: str  # path of the API key file, below the root
     deadline: float  # seconds without progress
     device: str | None  # prefix expected in --list-devices: CUDA, MTL; None for the CPU
 
@@ -90,7 +88,6 @@ class Drained:
 
     server: str
     listen: str
-    key: str
     deadline: float  # seconds
 
 
@@ -139,7 +136,6 @@ class Plan:
     host: str
     steps: tuple[Step, ...]
     notes: tuple[str, ...] = ()
-    details: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         lines = [f"{self.host}: {count_text(len(self.steps), 'step') if self.steps else 'nothing to do'}"]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from fleet.core.errors import PlanError
 from fleet.core.plan import size_text
 from fleet.core.text import safe_line
-from fleet.models.packing import FILE_TYPES, TYPES
+from fleet.models.packing import TYPES
 
 MOST_HEADER = 1 << 28  # bytes; the vocabularies of today's models take 4 to 12 MiB
 MOST_KEYS = 1 << 16
@@ -63,25 +63,6 @@ class Header:
     @property
     def name(self) -> str | None:
         return self._text("general.name")
-
-    @property
-    def context_length(self) -> int | None:
-        """Tokens it was trained for."""
-        return self.number("context_length")
-
-    @property
-    def block_count(self) -> int | None:
-        return self.number("block_count")
-
-    @property
-    def file_type(self) -> int | None:
-        value = self.values.get("general.file_type")
-        return value if isinstance(value, int) else None
-
-    @property
-    def quantisation(self) -> str | None:
-        """The label of the file type: Q4_K_M."""
-        return FILE_TYPES.get(self.file_type) if self.file_type is not None else None
 
     @property
     def split_count(self) -> int:

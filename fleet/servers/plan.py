@@ -203,13 +203,13 @@ def _deploy(wanted: Release) -> Step:
 
 
 def _ready(wanted: Release) -> Step:
-    until = Ready(wanted.server, wanted.rid, wanted.listen, wanted.key, STILL, wanted.device)
+    until = Ready(wanted.server, wanted.rid, wanted.listen, STILL, wanted.device)
     key = f"ready {wanted.server} {wanted.rid}"
     return Step(f"wait until {wanted.server} answers a completion", Wait(until), key, "health")
 
 
 def _drain(there: Instance) -> Step:
-    until = Drained(there.server, there.listen or "", f"services/{there.server}/key", DRAIN)
+    until = Drained(there.server, there.listen or "", DRAIN)
     title = f"let {there.server} finish its requests, at most {DRAIN:.0f} s"
     return Step(title, Wait(until), f"drain {there.server}", "stop")
 
@@ -242,7 +242,7 @@ def _start(there: Instance, facts: Facts) -> Step:
 def _ready_again(there: Instance) -> Step:
     expected = device(there.backend) if there.backend is not None else None
     rid = there.release or ""
-    until = Ready(there.server, rid, there.listen or "", f"services/{there.server}/key", STILL, expected)
+    until = Ready(there.server, rid, there.listen or "", STILL, expected)
     key = f"ready {there.server} {rid}"
     return Step(f"wait until {there.server} answers a completion", Wait(until), key, "health")
 

@@ -55,11 +55,6 @@ class Release:
         return "" if self.socket else self.listen
 
     @property
-    def key(self) -> str:
-        """Path of the API key file, below the root."""
-        return f"services/{self.server}/key"
-
-    @property
     def service(self) -> Service:
         title = f"llama-server {self.server}, serving {self.model}"
         return Service(self.server, self.rid, self.root, self.home, title)

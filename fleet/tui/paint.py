@@ -91,17 +91,3 @@ def segments(line: Iterable[Part], width: int, tones: dict[str, Style], base: st
 
 def plain(line: Iterable[Part]) -> str:
     return "".join(text for text, _ in line).rstrip()
-
-
-def spread(left: Line, right: Line, width: int) -> Line:
-    """One text at each end of the line; the right one stays whole."""
-    space = width - sum(cell_len(text) for text, _ in (*left, *right))
-    if space >= 1:
-        return (*left, (" " * space, ""), *right)
-    room = max(width - sum(cell_len(text) for text, _ in right) - 1, 0)
-    kept: list[Part] = []
-    for text, tone in left:
-        size = cell_len(text)
-        kept.append((fit(text, min(size, room)), tone))
-        room -= min(size, room)
-    return (*kept, (" ", ""), *right)

@@ -259,4 +259,4 @@ def plan(host: str) -> Plan:
         for title, phase in zip(TITLES, PHASES, strict=True)
     ]
     notes = ("fits: 9.1 of 12.0 GiB on the GPU", "expected downtime: 8 s")
-    return Plan(host, tuple(steps), notes, {"model": "q5 -> q4km", "build": "b6480 -> b11434"})
+    return Plan(host, tuple(steps), notes)

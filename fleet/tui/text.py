@@ -31,7 +31,6 @@ TONES = {
 }
 BARS = "▁▂▃▄▅▆▇█"
 ASCII_BARS = "_.,:-=+#"
-RULE = ("│", "|")
 
 
 def state_text(word: str, ascii: bool) -> str:

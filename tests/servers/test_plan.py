@@ -51,7 +51,7 @@ def test_a_server_that_is_not_there_is_written_started_and_waited_for():
     found, notes = planned()
     assert kinds(found) == ["Write", "Run", "Wait"]
     until = found[2].action.until
-    assert until == Ready("chat", WANTED.rid, WANTED.listen, "services/chat/key", until.deadline, None)
+    assert until == Ready("chat", WANTED.rid, WANTED.listen, until.deadline, None)
     assert notes == ()
 
 

@@ -39,7 +39,7 @@ class Reach:
 
 
 def until(made, deadline=60.0):
-    return Ready(made.server, made.rid, made.listen, made.key, deadline, made.device)
+    return Ready(made.server, made.rid, made.listen, deadline, made.device)
 
 
 async def test_a_real_server_gets_ready_and_is_proven(place):
@@ -67,7 +67,7 @@ async def test_without_the_key_nothing_is_answered_and_with_it_props_and_slots_a
     assert found is not None and (found.slots, found.model, found.is_sleeping) == (1, "tiny", False)
     slots = parse_slots((await request(world.link, made.listen, "GET", "/slots", key=key, deadline=10)).body)
     assert len(slots) == 1
-    await wait_drained(world, "here", Drained("chat", made.listen, made.key, 20))
+    await wait_drained(world, "here", Drained("chat", made.listen, 20))
 
 
 async def test_a_stop_does_not_wait_for_a_client_that_hangs_on(place):
@@ -145,7 +145,7 @@ async def test_weights_that_are_elsewhere_than_on_the_device_are_an_error(place)
     await wait_ready(Reach(place), "here", until(made), "")
     seen = await look(LocalTransport("here"), str(place.root), "chat")
     assert seen.weights
-    wanted = Ready("chat", made.rid, made.listen, made.key, 60, "CUDA")
+    wanted = Ready("chat", made.rid, made.listen, 60, "CUDA")
     with pytest.raises(StepError, match="not on the GPU: its weights are in CPU"):
         check_device("here", wanted, seen.weights)
     check_device("here", until(made), seen.weights)

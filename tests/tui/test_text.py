@@ -80,9 +80,3 @@ def test_what_is_drawn_holds_no_control_character():
 
 def test_neighbours_of_one_tone_become_one_segment():
     assert len(paint.segments((("a", ""), ("b", ""), ("c", "ok"), ("d", "ok")), 4, paint.ANSI)) == 2
-
-
-def test_the_right_end_of_a_line_stays_whole():
-    line = paint.spread((("x" * 50, ""),), (("14:02:07", ""),), 20)
-    assert paint.plain(line).endswith("14:02:07")
-    assert cell_len(paint.plain(line)) == 20

@@ -155,7 +155,6 @@ def _plan(plan: Plan, state: State, width: int) -> list[Part]:
     moved = sum(step.bytes or 0 for step in plan.steps)
     size = f", {size_text(moved)} to move" if moved else ""
     lines: list[Part] = [(f"{plan.host}: {len(plan.steps)} steps{size}{flight}", "strong")]
-    lines += [(f"  {name}: {value}", "") for name, value in plan.details.items()]
     for number, step in enumerate(plan.steps, 1):
         lines.append((f"  {number}. {step.title}", ""))
         if step.outage:
