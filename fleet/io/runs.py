@@ -7,7 +7,7 @@ from typing import Any
 
 from fleet.commands.base import Request, Verb
 from fleet.core.errors import INTERRUPTED, FleetError, exit_code
-from fleet.core.events import LinkLost, RunEnded, RunStarted
+from fleet.core.events import Connected, LinkLost, RunEnded, RunStarted
 from fleet.core.inventory import Inventory
 from fleet.io.cache import CAP, Cache
 from fleet.io.clock import SystemClock, SystemRandom
@@ -33,10 +33,15 @@ async def world(
     journal.trim(clock.now())
 
     away: set[str] = set()
+    began: dict[str, float] = {}  # host -> monotonic seconds at which connecting to it began
 
     def changed(link: Link) -> None:
-        if link.state == "up":
+        if link.state == "connecting":
+            began.setdefault(link.name, clock.monotonic())
+        elif link.state == "up":
             away.discard(link.name)
+            seconds = clock.monotonic() - began.pop(link.name, clock.monotonic())
+            opened.say(Connected(ts=clock.now(), run=run, host=link.name, seconds=seconds))
         elif link.state == "down" and link.was_up and link.error is not None and link.name not in away:
             away.add(link.name)  # each attempt that fails after it is not another loss
             opened.say(LinkLost(ts=clock.now(), run=run, host=link.name, message=link.error.what))
