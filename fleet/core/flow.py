@@ -105,6 +105,14 @@ class LastMeasured:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadHelp:
+    """What this very llama-server on the host says to --help. Answer: str."""
+
+    host: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tail:
     """Lines of logs, printed as they come. Answer: tuple[str, ...] of what was read."""
 
@@ -177,6 +185,7 @@ class Forward:
 
 Need = (
     Probe
+    | ReadHelp
     | FindTree
     | FindModel
     | Claim

@@ -22,6 +22,7 @@ from fleet.core.flow import (
     Now,
     Print,
     Probe,
+    ReadHelp,
     ReadLine,
     Say,
     Tail,
@@ -151,6 +152,8 @@ class Engine:
                 return await look(world, name, facts, seconds)
             case LastMeasured(name):
                 return world.journal.measured(name), world.journal.last_seen(name), world.clock.now()
+            case ReadHelp(name, fingerprint):
+                return await world.help_text(name, fingerprint)
             case Say(event):
                 return world.say(event)
             case Print(text, end):

@@ -1,19 +1,20 @@
 """What a host still lacks of what the inventory wants: build, models, servers, in one plan."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from fleet.builds import plan as builds
 from fleet.builds.recipe import fingerprint
 from fleet.core.errors import PlanError
 from fleet.core.facts import Facts
-from fleet.core.flow import Flow, Tree, claim, find_model, find_tree
+from fleet.core.flow import Flow, ReadHelp, Tree, claim, find_model, find_tree
 from fleet.core.plan import Artifact, Plan, Step
 from fleet.models import plan as models
 from fleet.servers import plan as servers
+from fleet.servers.flags import check_help
 
 if TYPE_CHECKING:
-    from fleet.core.inventory import Inventory
+    from fleet.core.inventory import Inventory, Server
 
 
 def converge(
@@ -61,7 +62,24 @@ def converge(
         prune=prune,
         undeclared=tuple(one.server for one in facts.instances if one.server not in wanted),
     )
+    if served and any(one.fingerprint == found for one in facts.builds):
+        yield from _check_flags(host, str(found), chosen)
     return Plan(host, (*steps, *served), (*notes, *said))
+
+
+def _check_flags(host: str, fingerprint: str, chosen: "Mapping[str, Server]") -> Flow[None]:
+    """Flags that the build does not know are refused before a server is stopped for them.
+
+    Raises:
+        PlanError: names the flag and the nearest ones.
+    """
+    for name, server in chosen.items():
+        if server.args:
+            text: str = yield ReadHelp(host, fingerprint)
+            for error in check_help(server.args, text) if text else ():
+                raise PlanError(
+                    f"server {name}: {error}", next=f"edit [servers.{name}.args] in inventory.toml"
+                )
 
 
 def build_steps(

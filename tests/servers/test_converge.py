@@ -1,17 +1,20 @@
 """What a host still lacks, as one plan: the order of its steps, and when nobody is asked anything."""
 
+from pathlib import Path
+
 import pytest
 
 from fleet.core.errors import PlanError
 from fleet.core.facts import Disk
-from fleet.core.flow import Claim, Claimed, FindModel, FindTree
+from fleet.core.flow import Claim, Claimed, FindModel, FindTree, ReadHelp
 from fleet.core.inventory import Server
 from fleet.core.plan import Plan
-from fleet.servers.converge import build_steps, converge, merged, push_steps
+from fleet.servers.converge import build_steps, converge, push_steps
 from tests.commands.test_deploy import BARE, BUILT, TOOLS
 from tests.commands.values import HELD, INVENTORY, TINY, TREE, ended, facts, instance
 
 ANSWERS = {FindTree: TREE, FindModel: TINY, Claim: Claimed("us")}
+HELP = (Path(__file__).parent / "recordings" / "help_llama-server.txt").read_text()
 
 
 def planned(flow):
@@ -23,7 +26,7 @@ def planned(flow):
         except StopIteration as stop:
             return stop.value, asked
         asked.append(type(need))
-        answer = ANSWERS[type(need)]
+        answer = HELP if isinstance(need, ReadHelp) else ANSWERS[type(need)]
 
 
 def test_a_build_comes_before_models_and_models_before_servers():
@@ -79,8 +82,19 @@ def test_what_is_held_is_not_pushed_again():
     assert ended(flow, TINY) == []
 
 
-def test_the_steps_of_all_rounds_are_one_record():
-    plan, _ = planned(converge(INVENTORY, "laptop", BARE))
-    last = Plan("laptop", (), ("a note",))
-    assert merged(None, plan) is plan
-    assert merged(plan, last) == Plan("laptop", plan.steps, ("a note",))
+@pytest.mark.parametrize(("args", "is_known"), [({"cache-ram": 0}, True), ({"cache-rum": 0}, False)])
+def test_a_flag_that_the_build_does_not_know_is_refused_before_a_server_stops_for_it(args, is_known):
+    server = {"chat": Server(model="tiny", on=("laptop",), args=args)}
+    inventory = INVENTORY.model_copy(update={"servers": server})
+    flow = converge(inventory, "laptop", facts(tools=TOOLS, builds=BUILT))
+    if is_known:
+        assert planned(flow)[1].count(ReadHelp) == 1
+    else:
+        with pytest.raises(PlanError, match="no --cache-rum; near: cache-ram"):
+            planned(flow)
+
+
+def test_flags_of_a_build_that_is_not_there_yet_are_not_asked_for():
+    server = {"chat": Server(model="tiny", on=("laptop",), args={"cache-rum": 0})}
+    inventory = INVENTORY.model_copy(update={"servers": server})
+    assert ReadHelp not in planned(converge(inventory, "laptop", BARE))[1]
