@@ -49,10 +49,13 @@ def status(request: Request, inventory: "Inventory", host: str) -> Flow[Status]:
         facts = yield from probe(host)
         live = yield from look(host, facts)
     except UnreachableError as error:
-        wish = inventory.hosts[host]
-        if wish.part_time and error.kind in ("unreachable", "link-lost"):
-            return Status("asleep", age, None, None, None, ())
-        return Status("down", age, None, None, None, (), error)
+        away = tuple(
+            ServerStatus(name, "unknown", None, server.model, None, None, None)
+            for name, server in inventory.servers_on(host).items()
+        )
+        if inventory.hosts[host].part_time and error.kind in ("unreachable", "link-lost"):
+            return Status("asleep", age, None, None, None, away)
+        return Status("down", age, None, None, None, away, error)
     wanted = inventory.servers_on(host)
     answers = {one.server: one for one in live}
     servers = tuple(
@@ -94,6 +97,8 @@ def lines(request: Request, results: Results) -> Iterable[str]:
             first, memory, age = ("", "", ""), "", ""
             if server.reason:
                 reasons.append(f"{host}: {server.name} {server.state}: {server.reason}")
+            if server.state == "held":
+                reasons.append(f"-> next: fleet start {server.name}@{host}")
         if result.error is not None:
             reasons += str(result.error).splitlines()
     yield from table(head, rows)

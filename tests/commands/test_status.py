@@ -41,6 +41,7 @@ def word(found, *lives):
 def test_a_host_that_does_not_answer_is_down_with_its_age_and_its_error():
     found = thrown(looking(), GONE)
     assert (found.state, found.age, found.error) == ("down", 10.0, GONE)
+    assert [(one.name, one.state) for one in found.servers] == [("chat", "unknown")]
     assert status.failure(found) is GONE
 
 
