@@ -100,7 +100,7 @@ def test_a_cut_of_thirty_seconds_interrupts_a_push_and_stops_no_server(sites, wa
     gone = time.monotonic()
     until(lambda: watch.host("plain") == "down")
     assert watch.host("managed") == "ready"
-    assert states(controller)["plain"] == ("down", None)
+    assert states(controller)["plain"] == ("down", "unknown")
     time.sleep(max(0.0, 30 - (time.monotonic() - gone)))
     site.host.heal()
     rest, _ = run.communicate(timeout=PATIENCE)
