@@ -11,6 +11,8 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 DEMO_ARGS ?=
 TEST_ARGS ?=
+# processes; many tests wait for hosts, so more than there are cores
+TEST_WORKERS ?= 3
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -24,7 +26,7 @@ demo:
 
 test:
 	@sh scripts/setup.sh test
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest $(TEST_ARGS)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile $(TEST_ARGS)
 
 check:
 	@sh scripts/setup.sh check

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.controller import BUILD_DEADLINE, Controller, share_compilations
+from tests.controller import BUILD_DEADLINE, Controller, compiling, share_compilations
 from tests.embedded import Embedded
 from tests.rig.hosts import Rigs
 
@@ -46,7 +46,8 @@ def llama_server(embedded: Embedded, tmp_path_factory: pytest.TempPathFactory) -
     share_compilations(host.home)
     controller = Controller(tmp_path_factory.mktemp("builder"))
     controller.write([host], settings={host.name: {"root": str(host.home / "fleet")}})
-    controller.well("build", host.name, "--yes", deadline=BUILD_DEADLINE)
+    with compiling():
+        controller.well("build", host.name, "--yes", deadline=BUILD_DEADLINE)
     (found,) = (host.home / "fleet" / "builds").glob("*/bin/llama-server")
     return found
 

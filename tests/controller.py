@@ -4,11 +4,13 @@ Its cache is the user's own, so that llama.cpp is built once per machine; a test
 another one names it.
 """
 
+import contextlib
+import fcntl
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -152,6 +154,16 @@ class Controller:
 def user_cache() -> Path:
     """The cache of the user who runs the tests."""
     return find().cache
+
+
+@contextlib.contextmanager
+def compiling() -> Iterator[None]:
+    """One at a time of the test runs of this user compiles llama.cpp; the others then find it in the cache."""
+    lock = user_cache() / "tests" / "compiling.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with open(lock, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def share_compilations(home: Path) -> None:

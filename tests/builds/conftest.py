@@ -16,6 +16,7 @@ from fleet.core.shell import assign
 from fleet.io import folders, trees
 from fleet.io.cache import Cache
 from tests.builds.hosts import probed, run
+from tests.controller import compiling
 
 CPU = Host(address="192.0.2.1", backend="cpu")
 SOURCE = LlamaCpp(
@@ -44,11 +45,12 @@ def finished(tmp_path_factory):
     facts = probed(root)
     made, _ = plan.recipe_for(CPU, facts, tree)
     artifact = plan.build_artifact(made.fingerprint, "llama.cpp")
-    if cache.path(artifact) is None:
-        source = asyncio.run(trees.make_archive(SOURCE, tree, root, places))
-        steps, _ = plan.steps("here", CPU, facts, tree, Claimed("us"))
-        carry(root, steps, {"source": source, "file": cache.path(plan.smoke_artifact())}, cache)
-        shutil.rmtree(root)
+    with compiling():
+        if cache.path(artifact) is None:
+            source = asyncio.run(trees.make_archive(SOURCE, tree, root, places))
+            steps, _ = plan.steps("here", CPU, facts, tree, Claimed("us"))
+            carry(root, steps, {"source": source, "file": cache.path(plan.smoke_artifact())}, cache)
+            shutil.rmtree(root)
     packed = cache.path(artifact)
     assert packed is not None
     return Finished(made.fingerprint, packed, tree, artifact)
