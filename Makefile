@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 DEMO_ARGS ?=
 TEST_ARGS ?=
-# processes; many tests wait for hosts, so more than there are cores
+## processes; many tests wait for hosts, so more than there are cores
 TEST_WORKERS ?= 3
 
 help:

@@ -158,7 +158,7 @@ def user_cache() -> Path:
 
 @contextlib.contextmanager
 def compiling() -> Iterator[None]:
-    """One at a time of the test runs of this user compiles llama.cpp; the others then find it in the cache."""
+    """One test run at a time compiles llama.cpp; the others then find it in the cache."""
     lock = user_cache() / "tests" / "compiling.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     with open(lock, "w") as file:
