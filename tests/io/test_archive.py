@@ -80,7 +80,9 @@ async def test_links_that_stay_inside_are_kept(tmp_path, places):
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"not an archive", gzip.compress(b"x" * 5000), b"\x1f\x8b\x08\0broken"]
+    "data",
+    [b"", b"not an archive", gzip.compress(b"x" * 5000), b"\x1f\x8b\x08\0broken"],
+    ids=["empty", "text", "packed text", "broken gzip"],
 )
 async def test_a_file_that_is_no_archive_is_one_clear_error(tmp_path, places, data):
     (tmp_path / "x.tar.gz").write_bytes(data)
