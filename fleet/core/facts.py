@@ -1,7 +1,7 @@
 """What a host is and holds, as it answered. Unknown is None, never 0."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,6 +11,7 @@ class Cpu:
     cores_efficiency: int | None
     threads: int | None
     flags: tuple[str, ...]  # as the platform spells them: avx2, asimddp ...
+    numa_nodes: int | None = None  # memory nodes that have processors
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,10 @@ class Memory:
     unified: bool  # one pool for CPU and GPU (Apple silicon)
     swap_total: int | None  # bytes
     swap_used: int | None  # bytes
+    page: int | None = None  # bytes
+    swap_is_memory: bool = False  # compressed into main memory (zram): it is no second memory
+    lockable: int | None = None  # bytes that a process may keep from being swapped
+    gpu_most: int | None = None  # bytes of unified memory that the GPU may hold, where the system was told
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,10 @@ class Gpu:
     capability: str | None  # what to compile for: CUDA's 8.9, AMD's gfx1100
     cores: int | None  # GPU cores of Apple silicon
     driver: str | None
+    runtime: str | None = None  # newest CUDA that the driver accepts: 12.4
+    uuid: str | None = None
+    instances: tuple[str, ...] = ()  # parts that a card was split into (MIG), by uuid
+    processes: int | None = None  # programs that hold memory of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +60,24 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
+class Device:
+    """What a build can compute with, as its `--list-devices` said on this host."""
+
+    name: str  # CUDA0, MTL0, Vulkan0, RPC0
+    title: str
+    total: int | None  # bytes
+    free: int | None  # bytes, when it was asked
+
+
+@dataclass(frozen=True, slots=True)
 class Build:
     """A published build: it passed its smoke test and has its final name."""
 
     fingerprint: str
     backend: str
     number: int | None  # llama.cpp's build number
+    devices: tuple[Device, ...] = ()  # when it was proven
+    binary: str | None = None  # sha256 of its llama-server
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +171,8 @@ class Facts:
     at: float  # controller's Unix time of the answer
     sources: tuple[str, ...] = ()  # ids of llama.cpp source archives that are there
     used: frozenset[str] = frozenset()  # ids of builds and models that a release there needs
+    libraries: Mapping[str, str] = field(default_factory=dict)  # cudart, cublas, vulkan ... -> where it lies
+    searched: tuple[str, ...] = ()  # folders in which GPU toolkits were looked for
 
 
 @dataclass(frozen=True, slots=True)
