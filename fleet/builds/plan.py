@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from fleet.core.inventory import Host
 
 NEEDED = ("c++", "cmake")
-CMAKE = {"cuda": (3, 18)}  # oldest that works
-OLDEST_CMAKE = (3, 15)
-ROOM = {"cuda": 4 * 2**30}  # bytes a build takes while it is made
-DEFAULT_ROOM = 500 * 2**20
 DEADLINE = 3 * 3600.0
 SECONDS_OF_A_CORE = 1200.0  # a cold CPU build of b11434, GCC 12
 
@@ -77,10 +73,10 @@ def steps(
     found = fingerprint(made)
     if is_there(found, facts) and not rebuild:
         return (), notes
-    _check_room(host, made, facts)
+    _check_room(host, kind, facts)
     name = f"llama.cpp {tree.name}, {made.backend}"
     if claimed is not None and claimed.by == "cache" and not rebuild:
-        return _received(made, kind, found, name, claimed.size, f"build:{found}"), notes
+        return _received(made, kind, wish, facts, found, name, claimed.size), notes
     if claimed is not None and claimed.by == "twin":
         builder = claimed.builder or "its twin"
         wait = Step(
@@ -89,9 +85,9 @@ def steps(
             f"build:{found}",
             "build",
         )
-        return (wait, *_received(made, kind, found, name, claimed.size, f"build:{found}")), notes
-    _check_tools(host, made, facts)
-    return _built(made, kind, found, name, facts, tree, rebuild), notes + tree.notes
+        return (wait, *_received(made, kind, wish, facts, found, name, claimed.size)), notes
+    _check_tools(host, made, kind, facts)
+    return _built(made, kind, wish, found, name, facts, tree), notes + tree.notes
 
 
 def smoke_artifact() -> Artifact:
@@ -110,7 +106,7 @@ def pack_script(found: str) -> str:
 
 
 def _built(
-    made: Recipe, kind: Backend, found: str, name: str, facts: Facts, tree: Tree, rebuild: bool
+    made: Recipe, kind: Backend, wish: "Host", found: str, name: str, facts: Facts, tree: Tree
 ) -> tuple[Step, ...]:
     made_steps = []
     if tree.id not in facts.sources:
@@ -119,14 +115,14 @@ def _built(
         made_steps.append(Step(title, put, f"source:{tree.id}", "build", tree.artifact.size))
     made_steps.append(_smoke_step())
     script = program(
-        kind.prelude(facts) + packaged("fleet.builds", "smoke.sh", "build.sh"),
-        **_smoke_variables(made, kind, found),
+        kind.launch(facts) + kind.prelude(facts) + packaged("fleet.builds", "smoke.sh", "build.sh"),
+        **_smoke_variables(made, kind, wish, found),
         TREE=made.tree,
         OPTIONS="\n".join(made.options),
         TARGETS="\n".join(made.targets),
         RECORD=record(made, found),
         MEMORY=kind.memory,
-        TOOLS=_folders(facts),
+        TOOLS=_folders(kind, facts),
     )
     title = f"build {name}"
     seconds = SECONDS_OF_A_CORE / weight(facts)
@@ -138,11 +134,12 @@ def _built(
 
 
 def _received(
-    made: Recipe, kind: Backend, found: str, name: str, size: int | None, key: str
+    made: Recipe, kind: Backend, wish: "Host", facts: Facts, found: str, name: str, size: int | None
 ) -> tuple[Step, ...]:
+    key = f"build:{found}"
     packed = f"parts/build-{found}.tar.gz"
-    body = packaged("fleet.builds", "smoke.sh", "receive.sh")
-    script = program(body, **_smoke_variables(made, kind, found), PACKED=packed)
+    body = kind.launch(facts) + packaged("fleet.builds", "smoke.sh", "receive.sh")
+    script = program(body, **_smoke_variables(made, kind, wish, found), PACKED=packed)
     return (
         Step(f"send {name}", Put(build_artifact(found, name, size), packed), key, "build", size),
         _smoke_step(),
@@ -160,11 +157,12 @@ def _smoke_path() -> str:
     return f"cache/smoke-{smoke_artifact().id[:16]}.gguf"
 
 
-def _smoke_variables(made: Recipe, kind: Backend, found: str) -> dict[str, str | int]:
+def _smoke_variables(made: Recipe, kind: Backend, wish: "Host", found: str) -> dict[str, str | int]:
     return {
         "FINGERPRINT": found,
         "BACKEND": made.backend,
         "DEVICE": kind.device or "",
+        "RPC": ",".join(kind.lent(wish)),
         "SMOKE": _smoke_path(),
     }
 
@@ -175,14 +173,14 @@ def record(made: Recipe, found: str) -> str:
     return "\n".join(f"  {json.dumps(key)}: {json.dumps(value)}," for key, value in fields.items())
 
 
-def _folders(facts: Facts) -> str:
+def _folders(kind: Backend, facts: Facts) -> str:
     """Where the tools were found, in case the job's PATH is shorter than the probe's."""
-    names = ("cmake", "ninja", "make", "ccache", "c++", "cc", "nvcc")
+    names = ("cmake", "ninja", "make", "ccache", "c++", "cc", *kind.tools, *kind.compilers(facts))
     paths = [facts.tools[name].path for name in names if name in facts.tools]
     return ":".join(dict.fromkeys(path.rsplit("/", 1)[0] for path in paths if path.startswith("/")))
 
 
-def _check_tools(host: str, made: Recipe, facts: Facts) -> None:
+def _check_tools(host: str, made: Recipe, kind: Backend, facts: Facts) -> None:
     missing = [tool for tool in NEEDED if tool not in facts.tools]
     if "ninja" not in facts.tools and "make" not in facts.tools:
         missing.append("make")
@@ -191,7 +189,7 @@ def _check_tools(host: str, made: Recipe, facts: Facts) -> None:
         what = " and ".join(words.get(tool, tool) for tool in missing)
         following = f"on {host}: {install(facts, *missing)}"
         raise PlanError(f"building llama.cpp needs {what}", host=host, next=following)
-    oldest = CMAKE.get(made.backend, OLDEST_CMAKE)
+    oldest = kind.cmake
     version = re.search(r"(\d+)\.(\d+)", facts.tools["cmake"].version or "")
     if version and (int(version[1]), int(version[2])) < oldest:
         raise PlanError(
@@ -202,8 +200,8 @@ def _check_tools(host: str, made: Recipe, facts: Facts) -> None:
         )
 
 
-def _check_room(host: str, made: Recipe, facts: Facts) -> None:
-    room = ROOM.get(made.backend, DEFAULT_ROOM)
+def _check_room(host: str, kind: Backend, facts: Facts) -> None:
+    room = kind.room
     if facts.disk.free is not None and facts.disk.free < room:
         raise PlanError(
             f"a build takes {size_text(room)} in {facts.root}, and {size_text(facts.disk.free)} are free",
