@@ -70,6 +70,11 @@ class Backend:
     memory: int = 2**30
     room: int = 500 * 2**20
 
+    def arguments(self, wish: "Host") -> tuple[str, ...]:
+        """Words for llama-server and llama-bench; they must stand before any that names a device."""
+        lent = self.lent(wish)
+        return ("--rpc", ",".join(lent)) if lent else ()
+
 
 BACKENDS: Shelf[Backend] = Shelf("fleet.backends", "backend", Backend)
 

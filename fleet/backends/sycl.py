@@ -38,7 +38,7 @@ def environment(facts: Facts) -> str:
 
 backend = Backend(
     "Intel SYCL",
-    ("icx", "icpx"),
+    (),  # icx and icpx are on the path once oneAPI's script ran
     score,
     flags,
     switch="GGML_SYCL",

@@ -162,7 +162,8 @@ def _cuda(facts: Facts, family: str, name: str, names: tuple[str, ...]) -> str |
     """
     if facts.platform == "jetson":
         return "nvidia-jetpack"
-    own = PACKAGES[name.partition("-")[0]].get(family, "")
+    packages = PACKAGES[name.partition("-")[0]]
+    own = packages[family] if family in packages else packages.get("", "cuda-toolkit")
     if family not in ("apt", "fedora", "dnf", "zypper"):
         return own
     nvcc = facts.tools.get("nvcc")
@@ -177,7 +178,7 @@ def _cuda(facts: Facts, family: str, name: str, names: tuple[str, ...]) -> str |
     if any(other.startswith("nvcc") for other in names):
         return _cuda(facts, family, next(other for other in names if other.startswith("nvcc")), names)
     if nvcc is None or not found or (family == "apt" and nvcc.path.startswith("/usr/bin/")):
-        return own or PACKAGES["nvcc"][""]
+        return own
     suffix = "dev" if family == "apt" else "devel"
     part = "libcublas" if name == "cublas" else "cuda-cudart"
     return f"{part}-{suffix}-{found[0].replace('.', '-')}"
