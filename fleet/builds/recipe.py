@@ -24,7 +24,7 @@ COMMON = (
     "LLAMA_USE_PREBUILT_UI=OFF",
     "LLAMA_OPENSSL=OFF",
 )
-TARGETS = ("llama-server", "llama-bench")
+TARGETS = ("llama-server", "llama-bench", "llama-fit-params")
 
 # flags that compilers turn into instructions; the rest of /proc/cpuinfo changes with the kernel
 X86 = re.compile(
