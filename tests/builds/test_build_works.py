@@ -8,22 +8,11 @@ from fleet.builds import plan
 from fleet.core.flow import Claimed
 from fleet.core.shell import assign
 from tests.builds.hosts import program_of, record, run
-from tests.builds.tiny import BIN, HEAD, TARGETS, build, facts, root, source
+from tests.builds.tiny import BIN, HEAD, MAIN, TARGETS, build, facts, root, source
 from tests.builds.values import TREE, WISH
 
 __all__ = ["facts", "root"]  # fixtures
 
-MAIN = r"""
-#include <cstdio>
-#include <cstring>
-int main(int count, char **words) {
-    const char *word = count > 1 ? words[1] : "";
-    if (!strcmp(word, "--version")) fputs("version: 0.6.0 (build 7, commit abc)\n", stderr);
-    else if (!strcmp(word, "--help")) puts("--port PORT");
-    else if (!strcmp(word, "--list-devices")) puts("Available devices:\n  (none)");
-    else puts("{\"n_gen\": 1}");
-}
-"""
 # the word comes from a library, as it does in a build of many parts
 SHARED = """
 set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)

@@ -18,6 +18,18 @@ OPTIONS = 'option(GGML_NATIVE "" ON)\n'
 HEAD = f"cmake_minimum_required(VERSION 3.14)\nproject(tiny CXX)\n{OPTIONS}"
 BIN = "set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)\n"
 TARGETS = "add_executable(llama-server main.cpp)\nadd_executable(llama-bench main.cpp)\n"
+# says what a llama-server says, and passes the smoke test
+MAIN = r"""
+#include <cstdio>
+#include <cstring>
+int main(int count, char **words) {
+    const char *word = count > 1 ? words[1] : "";
+    if (!strcmp(word, "--version")) fputs("version: 0.6.0 (build 7, commit abc)\n", stderr);
+    else if (!strcmp(word, "--help")) puts("--port PORT");
+    else if (!strcmp(word, "--list-devices")) puts("Available devices:\n  (none)");
+    else puts("{\"n_gen\": 1}");
+}
+"""
 
 
 @pytest.fixture(scope="module")
