@@ -7,6 +7,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from fleet.backends.base import Backend
+from fleet.builds import tools
 from fleet.builds.recipe import Recipe, fingerprint, recipe
 from fleet.core.errors import PlanError
 from fleet.core.facts import Facts
@@ -19,7 +20,7 @@ from fleet.platforms.base import program
 if TYPE_CHECKING:
     from fleet.core.inventory import Host
 
-NEEDED = ("c++", "cmake")
+PREBUILT = 'source = "prebuilt:URL" under [llama_cpp]'
 DEADLINE = 3 * 3600.0
 SECONDS_OF_A_CORE = 1200.0  # a cold CPU build of b11434, GCC 12
 
@@ -86,8 +87,8 @@ def steps(
             "build",
         )
         return (wait, *_received(made, kind, wish, facts, found, name, claimed.size)), notes
-    _check_tools(host, made, kind, facts)
-    return _built(made, kind, wish, found, name, facts, tree), notes + tree.notes
+    bring = _tools(host, made, kind, facts)
+    return _built(made, kind, wish, found, name, facts, tree, bring), notes + tree.notes
 
 
 def smoke_artifact() -> Artifact:
@@ -106,9 +107,16 @@ def pack_script(found: str) -> str:
 
 
 def _built(
-    made: Recipe, kind: Backend, wish: "Host", found: str, name: str, facts: Facts, tree: Tree
+    made: Recipe,
+    kind: Backend,
+    wish: "Host",
+    found: str,
+    name: str,
+    facts: Facts,
+    tree: Tree,
+    bring: tuple[tools.Wheel, ...],
 ) -> tuple[Step, ...]:
-    made_steps = []
+    made_steps = list(tools.steps(bring)) if bring else []
     if tree.id not in facts.sources:
         put = Put(tree.artifact, f"sources/{tree.id}.tar.gz")
         title = f"send the source of llama.cpp {tree.name}"
@@ -180,24 +188,41 @@ def _folders(kind: Backend, facts: Facts) -> str:
     return ":".join(dict.fromkeys(path.rsplit("/", 1)[0] for path in paths if path.startswith("/")))
 
 
-def _check_tools(host: str, made: Recipe, kind: Backend, facts: Facts) -> None:
-    missing = [tool for tool in NEEDED if tool not in facts.tools]
-    if "ninja" not in facts.tools and "make" not in facts.tools:
-        missing.append("make")
+def _tools(host: str, made: Recipe, kind: Backend, facts: Facts) -> tuple[tools.Wheel, ...]:
+    """The tools that fleet brings; what it cannot bring has to be installed there.
+
+    Raises:
+        PlanError: names them, and the command that installs them.
+    """
+    there = facts.tools
+    oldest = kind.cmake
+    is_old = "cmake" in there and _is_older(there["cmake"].version, oldest)
+    bring = ["cmake"] if is_old or "cmake" not in there else []
+    if "ninja" not in there and (bring or "make" not in there):
+        bring.append("ninja")
+    missing = [] if "c++" in there else ["c++"]
+    if bring and not tools.can_bring(facts):
+        missing += [tool for tool in ("cmake",) if tool not in there]
+        missing += [] if {"ninja", "make"} & set(there) else ["make"]
+        bring = []
     if missing:
         words = {"c++": "a C++ compiler"}
         what = " and ".join(words.get(tool, tool) for tool in missing)
-        following = f"on {host}: {install(facts, *missing)}"
+        following = f"on {host}: {install(facts, *missing)}; or let it have a finished build: {PREBUILT}"
         raise PlanError(f"building llama.cpp needs {what}", host=host, next=following)
-    oldest = kind.cmake
-    version = re.search(r"(\d+)\.(\d+)", facts.tools["cmake"].version or "")
-    if version and (int(version[1]), int(version[2])) < oldest:
+    if is_old and not bring:
         raise PlanError(
             f"building llama.cpp for {made.backend} needs cmake {oldest[0]}.{oldest[1]} or newer, "
-            f"and {facts.tools['cmake'].version} is there",
+            f"and {there['cmake'].version} is there",
             host=host,
             next=f"on {host}: pip install --user cmake",
         )
+    return tools.fitting(facts, bring) if bring else ()
+
+
+def _is_older(version: str | None, oldest: tuple[int, int]) -> bool:
+    found = re.search(r"(\d+)\.(\d+)", version or "")
+    return found is not None and (int(found[1]), int(found[2])) < oldest
 
 
 def _check_room(host: str, kind: Backend, facts: Facts) -> None:

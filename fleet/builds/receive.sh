@@ -14,6 +14,9 @@ for file in "$tmp"/bin/*; do
     grep -q "\"${file##*/}\": \"$(digest "$file")\"" "$tmp/BUILD.json" ||
         fail 81 "${file##*/} is not the file that was built"
 done
+for name in $(sed -n 's/^ *"files": {\(.*\)}.*/\1/p' "$tmp/BUILD.json" | tr -d '" ' | tr ',' '\n'); do
+    [ -f "$tmp/bin/${name%:*}" ] || fail 81 "${name%:*} is not in the archive"
+done
 smoke
 released
 rm -f "$PACKED"

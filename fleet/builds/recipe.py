@@ -37,7 +37,7 @@ PORTABLE = {
 }
 # oldest gcc that knows the newest of those processors: Sapphire Rapids and Alder Lake; Armv9.2 with SME
 PORTABLE_GCC = {"x86_64": 11, "arm64": 14}
-TARGETS = ("llama-server", "llama-bench")
+TARGETS = ("llama-server", "llama-bench", "llama-fit-params")
 
 # flags that compilers turn into instructions; the rest of /proc/cpuinfo changes with the kernel
 X86 = re.compile(

@@ -10,7 +10,7 @@ from fleet.core.errors import PlanError, StepError
 from fleet.core.events import Event, Notice
 from fleet.core.flow import Tree
 from fleet.core.plan import Artifact, Fetch, size_text
-from fleet.io import digest, models, trees
+from fleet.io import digest, models, toolchain, trees
 from fleet.io.cache import full
 from fleet.io.ports import Transport
 from fleet.io.shelltext import placed
@@ -62,6 +62,8 @@ class Artifacts:
                     return await trees.make_archive(
                         self.world.inventory.llama_cpp, await self.tree(), self._base(), self.world.folders
                     )
+                case "tool":
+                    return await toolchain.make_archive(artifact, self.world.cache)
                 case "build":
                     path = self.world.cache.path(artifact)
                     if path is None:
