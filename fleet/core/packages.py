@@ -84,6 +84,8 @@ ELSEWHERE: tuple[tuple[str, str], ...] = (
     (r"intel-oneapi-base-toolkit", "Intel's repository"),
 )
 
+NO_GLSLC = re.compile(r"Ubuntu (?:18|20|22)\.|bullseye|buster")  # releases before glslc was packaged
+
 WORDS: Mapping[str, str] = {
     "c++": "a C++ compiler",
     "cudart": "the development files of the CUDA runtime",
@@ -204,6 +206,8 @@ def _compiler(family: str, kind: str, major: str) -> str | None:
 
 def _whence(facts: Facts, packages: str, family: str) -> str:
     """Whose repository has the packages, where it is not the distribution's."""
+    if family == "apt" and "glslc" in packages and NO_GLSLC.search(facts.os_version or ""):
+        return " (glslc from LunarG's Vulkan SDK: this release has no package of it)"
     if family in ("pacman", "nix") or (family == "fedora" and "rocm" in packages):
         return ""
     for pattern, owner in ELSEWHERE:

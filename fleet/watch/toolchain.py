@@ -1,9 +1,11 @@
 """What a host has to build llama.cpp with, for its backend and for those it could have; what is missing."""
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from fleet.backends.base import BACKENDS, Backend, choose, lacking, missing, ranked
+from fleet.builds.tools import can_bring
 from fleet.core.errors import PlanError
 from fleet.core.facts import Facts
 from fleet.core.packages import called, install
@@ -12,7 +14,8 @@ from fleet.watch.finding import Finding
 if TYPE_CHECKING:
     from fleet.core.inventory import Host
 
-NEEDED = ("c++", "cmake")
+BROUGHT = ("cmake", "ninja")
+VERSIONED = re.compile(r"(g\+\+|clang\+\+|nvcc)-\d[\d.]*")
 FASTER = {"ninja": "builds take longer", "ccache": "what was compiled once is compiled again"}
 
 
@@ -35,23 +38,29 @@ def toolchain(wish: "Host", facts: Facts) -> Iterator[Finding]:
 
 
 def _tools(facts: Facts) -> Iterator[Finding]:
-    for name in NEEDED:
+    """What every build needs; cmake and ninja come with fleet where their wheels run."""
+    brought = BROUGHT if can_bring(facts) else ()
+    if "c++" in facts.tools:
+        yield Finding("ok", "tools", _told("c++", facts))
+    else:
+        yield Finding("bad", "tools", "no C++ compiler", install(facts, "c++"))
+    others = [_told(name, facts) for name in sorted(facts.tools) if VERSIONED.fullmatch(name)]
+    if others:
+        yield Finding("ok", "tools", f"also {'; '.join(others)}")
+    for name in ("cmake", "ninja", "ccache"):
         if name in facts.tools:
             yield Finding("ok", "tools", _told(name, facts))
+        elif name in brought:
+            yield Finding("ok", "tools", f"no {name}: fleet brings its own", install(facts, name))
+        elif name == "cmake" or (name == "ninja" and "make" not in facts.tools):
+            yield Finding("bad", "tools", f"no {name}", install(facts, name))
         else:
-            yield Finding("bad", "tools", f"no {called(name)}".replace("no a ", "no "), install(facts, name))
-    if "ninja" not in facts.tools and "make" not in facts.tools:
-        yield Finding("bad", "tools", "neither ninja nor make", install(facts, "ninja"))
-    for name, without in FASTER.items():
-        if name in facts.tools:
-            yield Finding("ok", "tools", _told(name, facts))
-        else:
-            yield Finding("warn", "tools", f"no {name}: {without}", install(facts, name))
+            yield Finding("warn", "tools", f"no {name}: {FASTER[name]}", install(facts, name))
 
 
 def _parts(name: str, kind: Backend, facts: Facts) -> Iterator[Finding]:
     """Tools and libraries of the backend that is built."""
-    own = (*kind.tools, *(tool for tool in kind.compilers(facts) if tool not in NEEDED))
+    own = (*kind.tools, *(tool for tool in kind.compilers(facts) if tool != "c++"))
     for tool in dict.fromkeys(own):
         if tool in facts.tools:
             yield Finding("ok", name, _told(tool, facts))

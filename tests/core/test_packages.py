@@ -122,3 +122,10 @@ def test_a_mac_and_a_system_nobody_knows():
         "install c++ and cmake with the package manager of that host"
     )
     assert on("debian", "cmake", user="root") == "apt-get install cmake"
+
+
+def test_a_release_older_than_the_package_of_glslc_is_told_where_to_get_it():
+    jammy = replace(LAPTOP, os_version="Ubuntu 22.04.5 LTS")
+    assert install(jammy, "glslc").endswith(
+        "(glslc from LunarG's Vulkan SDK: this release has no package of it)"
+    )

@@ -13,6 +13,7 @@ from tests.backends.machines import (
     VULKAN_FILES,
     WISH,
     nvcc,
+    tool,
     wish,
     with_tools,
 )
@@ -45,9 +46,18 @@ def test_a_backend_besides_the_chosen_one_is_a_line_with_what_it_would_take():
 def test_what_is_missing_comes_with_the_command_that_brings_it():
     found = told(without(BARE, "c++", "ninja"))
     assert ("bad", "tools", "no C++ compiler", "sudo apt-get install g++") in found
-    assert ("bad", "tools", "neither ninja nor make", "sudo apt-get install ninja-build") in found
+    assert ("ok", "tools", "no ninja: fleet brings its own", "sudo apt-get install ninja-build") in found
+    alone = told(without(BARE, "ninja", "cmake", libc="glibc 2.12"))
+    assert ("bad", "tools", "no cmake", "sudo apt-get install cmake") in alone
+    assert ("bad", "tools", "no ninja", "sudo apt-get install ninja-build") in alone
     ccache = "no ccache: what was compiled once is compiled again"
     assert ("warn", "tools", ccache, "sudo apt-get install ccache") in found
+
+
+def test_compilers_beside_the_usual_one_are_listed():
+    facts = with_tools(BARE, tool("g++-13", "13.3.0"), tool("clang++-17", "17.0.6"))
+    also = "also clang++-17 17.0.6, /usr/bin/clang++-17; g++-13 13.3.0, /usr/bin/g++-13"
+    assert ("ok", "tools", also, None) in told(facts)
 
 
 def test_a_plan_that_would_be_refused_is_the_first_finding():
