@@ -24,7 +24,8 @@ class Way:
 
 
 def gpus(facts: Facts) -> tuple[Gpu, ...]:
-    return tuple(gpu for gpu in facts.gpus if gpu.vendor == "nvidia")
+    """Those that NVIDIA's own driver shows; the kernel's nouveau knows no CUDA."""
+    return tuple(gpu for gpu in facts.gpus if gpu.vendor == "nvidia" and gpu.api == "cuda")
 
 
 def score(facts: Facts) -> int:

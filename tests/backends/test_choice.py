@@ -243,3 +243,9 @@ def test_rocm_compiles_with_its_own_clang():
         'HIPCXX="$(/opt/rocm/bin/hipconfig -l)/clang" HIP_PATH="$(/opt/rocm/bin/hipconfig -R)"\n'
         "export HIPCXX HIP_PATH\n"
     )
+
+
+def test_a_card_that_only_a_vulkan_driver_shows_is_no_cuda_card():
+    nouveau = nvidia("NVIDIA GeForce RTX 2060 (NVK TU106)", None, None, api="vulkan", driver=None)
+    facts = with_tools(replace(FULL, gpus=(nouveau,)), GLSLC, **VULKAN_FILES)
+    assert choose(WISH, facts)[0] == "vulkan"
