@@ -9,6 +9,7 @@ from fleet.core.errors import PlanError
 from fleet.core.facts import Facts, Gpu
 from fleet.core.packages import called, install
 from fleet.core.shelf import Shelf
+from fleet.core.versions import dotted, numbers
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Host
@@ -133,10 +134,9 @@ def lacking(kind: Backend, facts: Facts) -> Lack | None:
         return absence(kind.title, absent, facts)
     for tool, oldest in kind.oldest.items():
         found = facts.tools[tool].version if tool in facts.tools else None
-        if found is not None and (parts := version(found)) and parts[: len(oldest)] < oldest:
-            wanted = ".".join(map(str, oldest))
+        if found is not None and (parts := numbers(found)) and parts[: len(oldest)] < oldest:
             return Lack(
-                f"{kind.title} needs {called(tool)} {wanted} or newer, and {found} is there",
+                f"{kind.title} needs {called(tool)} {dotted(oldest)} or newer, and {found} is there",
                 f"a newer one: {install(facts, tool)}",
             )
     return kind.lack(facts)
@@ -166,12 +166,6 @@ def absence(title: str, absent: Iterable[str], facts: Facts) -> Lack:
     looked = f" (looked in {', '.join(facts.searched[:8])})" if facts.searched else ""
     verb = "are" if len(words) > 1 or "files" in text else "is"
     return Lack(f"{title} needs {text}, which {verb} not there{looked}", install(facts, *names))
-
-
-def version(text: str | None) -> tuple[int, ...]:
-    """The numbers of a version; empty where there is none."""
-    found = re.search(r"\d+(?:\.\d+)*", text or "")
-    return tuple(int(part) for part in found[0].split(".")) if found else ()
 
 
 def _check_not_lost(name: str, facts: Facts, lacks: list[tuple[Backend, Lack]]) -> None:

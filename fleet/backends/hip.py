@@ -2,9 +2,9 @@
 
 from fleet.backends.base import Backend, Lack
 from fleet.backends.rules import amd as rules
-from fleet.backends.rules.nvidia import dotted, numbers
 from fleet.core.facts import Facts, Gpu
 from fleet.core.shell import assign, quote
+from fleet.core.versions import dotted, numbers
 
 GIB = 2**30
 

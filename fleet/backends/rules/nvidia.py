@@ -9,6 +9,8 @@ knowledge, as are the gcc of 12.0 and the last toolkit of 3.x: nobody measured t
 import re
 from dataclasses import dataclass
 
+from fleet.core.versions import numbers
+
 Version = tuple[int, int]
 
 
@@ -116,13 +118,3 @@ def accepts(toolkit: Version, runtime: str | None, driver: str | None) -> bool:
         return toolkit <= named[:2]
     found, oldest = numbers(driver), DRIVERS.get(toolkit[0])
     return not found or oldest is None or found >= oldest
-
-
-def numbers(text: str | None) -> tuple[int, ...]:
-    """The first version in a text; empty where there is none."""
-    found = re.search(r"\d+(?:\.\d+)*", text or "")
-    return tuple(int(part) for part in found[0].split(".")) if found else ()
-
-
-def dotted(parts: tuple[int, ...]) -> str:
-    return ".".join(map(str, parts))
