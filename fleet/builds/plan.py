@@ -3,11 +3,13 @@
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from importlib import resources
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from fleet.backends.base import Backend
-from fleet.builds import tools
+from fleet.builds import prebuilt, tools
 from fleet.builds.recipe import Recipe, fingerprint, recipe
 from fleet.core.errors import PlanError
 from fleet.core.facts import Facts
@@ -25,6 +27,7 @@ OLDEST_CMAKE = (3, 15)
 ROOM = {"cuda": 4 * 2**30}  # bytes a build takes while it is made
 DEFAULT_ROOM = 500 * 2**20
 PREBUILT = 'source = "prebuilt:URL" under [llama_cpp]'
+EMPTY: Mapping[str, str] = MappingProxyType({})
 DEADLINE = 3 * 3600.0
 SECONDS_OF_A_CORE = 1200.0  # a cold CPU build of b11434, GCC 12
 
@@ -35,7 +38,10 @@ def recipe_for(wish: "Host", facts: Facts, tree: Tree) -> tuple[Recipe, tuple[st
     Raises:
         PlanError: the wanted backend cannot be built there.
     """
-    made, _, notes = recipe(wish, facts, tree)
+    if tree.assets:
+        made, _, notes, _ = prebuilt.recipe(wish, facts, tree)
+    else:
+        made, _, notes = recipe(wish, facts, tree)
     return made, notes
 
 
@@ -74,6 +80,8 @@ def steps(
     Raises:
         PlanError: a backend, a tool or room is missing; `next` is what to type.
     """
+    if tree.assets:
+        return _finished(host, wish, facts, tree, rebuild)
     made, kind, notes = recipe(wish, facts, tree)
     found = fingerprint(made)
     if is_there(found, facts) and not rebuild:
@@ -81,7 +89,7 @@ def steps(
     _check_room(host, made, facts)
     name = f"llama.cpp {tree.name}, {made.backend}"
     if claimed is not None and claimed.by == "cache" and not rebuild:
-        return _received(made, kind, found, name, claimed.size, f"build:{found}"), notes
+        return _received(made, kind, build_artifact(found, name, claimed.size), f"build:{found}"), notes
     if claimed is not None and claimed.by == "twin":
         builder = claimed.builder or "its twin"
         wait = Step(
@@ -90,7 +98,8 @@ def steps(
             f"build:{found}",
             "build",
         )
-        return (wait, *_received(made, kind, found, name, claimed.size, f"build:{found}")), notes
+        artifact = build_artifact(found, name, claimed.size)
+        return (wait, *_received(made, kind, artifact, f"build:{found}")), notes
     bring = _tools(host, made, facts)
     return _built(made, kind, found, name, facts, tree, bring), notes + tree.notes
 
@@ -144,14 +153,31 @@ def _built(
     return tuple(made_steps)
 
 
+def _finished(
+    host: str, wish: "Host", facts: Facts, tree: Tree, rebuild: bool
+) -> tuple[tuple[Step, ...], tuple[str, ...]]:
+    """Binaries of a release, which nobody here has built."""
+    made, kind, notes, asset = prebuilt.recipe(wish, facts, tree)
+    found = fingerprint(made)
+    if is_there(found, facts) and not rebuild:
+        return (), notes
+    _check_room(host, made, facts)
+    name = f"the finished llama.cpp {tree.name}, {made.backend}"
+    more = {"RECORD": record(made, found) + "\n" + prebuilt.record(asset), "REMEDY": prebuilt.REMEDY}
+    return _received(made, kind, prebuilt.artifact(asset, name), f"build:{found}", more), notes
+
+
 def _received(
-    made: Recipe, kind: Backend, found: str, name: str, size: int | None, key: str
+    made: Recipe, kind: Backend, artifact: Artifact, key: str, more: Mapping[str, str] = EMPTY
 ) -> tuple[Step, ...]:
+    """Send an archive and prove on the host what is in it."""
+    found = fingerprint(made)
     packed = f"parts/build-{found}.tar.gz"
     body = packaged("fleet.builds", "smoke.sh", "receive.sh")
-    script = program(body, **_smoke_variables(made, kind, found), PACKED=packed)
+    script = program(body, **_smoke_variables(made, kind, found), **more, PACKED=packed)
+    name, size = artifact.name, artifact.size
     return (
-        Step(f"send {name}", Put(build_artifact(found, name, size), packed), key, "build", size),
+        Step(f"send {name}", Put(artifact, packed), key, "build", size),
         _smoke_step(),
         Step(f"prove {name}", Run(script, 900.0, f"receive-{found}"), key, "build"),
     )
