@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fleet.backends.base import BACKENDS
+from fleet.backends.base import BACKENDS, Backend, Lack, check_not_lost, ranked
 from fleet.core.errors import PlanError
 from fleet.core.facts import Facts
 from fleet.core.flow import Asset
@@ -54,7 +54,8 @@ def choose(wish: "Host", facts: Facts, assets: tuple[Asset, ...]) -> tuple[Asset
     """The archive for a host, its backend, and sentences for the plan.
 
     Raises:
-        PlanError: none of them is for this host, or for the backend that was asked for.
+        PlanError: none of them is for this host, or for the backend that was asked for; or only
+            the processor is left although there is a GPU.
     """
     only = assets[0] if len(assets) == 1 and not assets[0].label else None
     if only is not None and kind(_label(only)) is None:
@@ -69,14 +70,17 @@ def choose(wish: "Host", facts: Facts, assets: tuple[Asset, ...]) -> tuple[Asset
             host=facts.host,
             next="add its archive to [llama_cpp.assets], or build it: " + BUILD,
         )
-    notes: list[str] = []
+    passed: list[tuple[Backend, Lack]] = []
     for backend in _wanted(wish, facts):
         made_for = ALSO.get(backend, backend)
         able = [asset for asset, of in fitting.items() if of.backend == made_for and _drives(of, facts)]
+        if able and wish.backend in (None, "auto") and BACKENDS.take(backend).device is None:
+            check_not_lost(backend, facts, passed)
         if able:
             best = max(able, key=lambda asset: _number(fitting[asset].version))
-            return best, backend, tuple(notes)
-        notes.append(f"{BACKENDS.take(backend).title} is not used: the release has no archive of it here")
+            said = (f"{other.title} is not used: {lack.what}" for other, lack in passed)
+            return best, backend, tuple(said)
+        passed.append((BACKENDS.take(backend), Lack("the release has no archive of it", BUILD)))
     there = ", ".join(sorted(of.backend for of in fitting.values()))
     raise PlanError(
         f"the release has no archive for {_host(facts)} with {wish.backend} (there are: {there})",
@@ -96,8 +100,7 @@ def _wanted(wish: "Host", facts: Facts) -> list[str]:
     """Backends, best first; only those that have a device here."""
     if wish.backend not in (None, "auto"):
         return [str(wish.backend)]
-    ranked = sorted(((backend.score(facts), name) for name, backend in BACKENDS.all()), reverse=True)
-    return [name for score, name in ranked if score > 0]
+    return list(ranked(facts))
 
 
 def _suits(found: Kind, facts: Facts) -> bool:

@@ -3,9 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
 from importlib import resources
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from fleet.backends.base import Backend
@@ -22,12 +20,7 @@ from fleet.platforms.base import program
 if TYPE_CHECKING:
     from fleet.core.inventory import Host
 
-CMAKE = {"cuda": (3, 18)}  # oldest that works
-OLDEST_CMAKE = (3, 15)
-ROOM = {"cuda": 4 * 2**30}  # bytes a build takes while it is made
-DEFAULT_ROOM = 500 * 2**20
 PREBUILT = 'source = "prebuilt:URL" under [llama_cpp]'
-EMPTY: Mapping[str, str] = MappingProxyType({})
 DEADLINE = 3 * 3600.0
 SECONDS_OF_A_CORE = 1200.0  # a cold CPU build of b11434, GCC 12
 
@@ -86,10 +79,11 @@ def steps(
     found = fingerprint(made)
     if is_there(found, facts) and not rebuild:
         return (), notes
-    _check_room(host, made, facts)
+    _check_room(host, kind, facts)
     name = f"llama.cpp {tree.name}, {made.backend}"
     if claimed is not None and claimed.by == "cache" and not rebuild:
-        return _received(made, kind, build_artifact(found, name, claimed.size), f"build:{found}"), notes
+        artifact = build_artifact(found, name, claimed.size)
+        return _received(made, kind, wish, facts, artifact), notes
     if claimed is not None and claimed.by == "twin":
         builder = claimed.builder or "its twin"
         wait = Step(
@@ -99,9 +93,9 @@ def steps(
             "build",
         )
         artifact = build_artifact(found, name, claimed.size)
-        return (wait, *_received(made, kind, artifact, f"build:{found}")), notes
-    bring = _tools(host, made, facts)
-    return _built(made, kind, found, name, facts, tree, bring), notes + tree.notes
+        return (wait, *_received(made, kind, wish, facts, artifact)), notes
+    bring = _tools(host, made, kind, facts)
+    return _built(made, kind, wish, found, name, facts, tree, bring), notes + tree.notes
 
 
 def smoke_artifact() -> Artifact:
@@ -122,6 +116,7 @@ def pack_script(found: str) -> str:
 def _built(
     made: Recipe,
     kind: Backend,
+    wish: "Host",
     found: str,
     name: str,
     facts: Facts,
@@ -135,14 +130,14 @@ def _built(
         made_steps.append(Step(title, put, f"source:{tree.id}", "build", tree.artifact.size))
     made_steps.append(_smoke_step())
     script = program(
-        kind.prelude(facts) + packaged("fleet.builds", "smoke.sh", "build.sh"),
-        **_smoke_variables(made, kind, found),
+        kind.launch(facts) + kind.prelude(facts) + packaged("fleet.builds", "smoke.sh", "build.sh"),
+        **_smoke_variables(made, kind, wish, found),
         TREE=made.tree,
         OPTIONS="\n".join(made.options),
         TARGETS="\n".join(made.targets),
         RECORD=record(made, found),
         MEMORY=kind.memory,
-        TOOLS=_folders(facts),
+        TOOLS=_folders(kind, facts),
     )
     title = f"build {name}"
     seconds = SECONDS_OF_A_CORE / weight(facts)
@@ -161,20 +156,21 @@ def _finished(
     found = fingerprint(made)
     if is_there(found, facts) and not rebuild:
         return (), notes
-    _check_room(host, made, facts)
+    _check_room(host, kind, facts)
     name = f"the finished llama.cpp {tree.name}, {made.backend}"
-    more = {"RECORD": record(made, found) + "\n" + prebuilt.record(asset), "REMEDY": prebuilt.REMEDY}
-    return _received(made, kind, prebuilt.artifact(asset, name), f"build:{found}", more), notes
+    lines = record(made, found) + "\n" + prebuilt.record(asset)
+    artifact = prebuilt.artifact(asset, name)
+    return _received(made, kind, wish, facts, artifact, RECORD=lines, REMEDY=prebuilt.REMEDY), notes
 
 
 def _received(
-    made: Recipe, kind: Backend, artifact: Artifact, key: str, more: Mapping[str, str] = EMPTY
+    made: Recipe, kind: Backend, wish: "Host", facts: Facts, artifact: Artifact, **more: str
 ) -> tuple[Step, ...]:
     """Send an archive and prove on the host what is in it."""
     found = fingerprint(made)
-    packed = f"parts/build-{found}.tar.gz"
-    body = packaged("fleet.builds", "smoke.sh", "receive.sh")
-    script = program(body, **_smoke_variables(made, kind, found), **more, PACKED=packed)
+    key, packed = f"build:{found}", f"parts/build-{found}.tar.gz"
+    body = kind.launch(facts) + packaged("fleet.builds", "smoke.sh", "receive.sh")
+    script = program(body, **_smoke_variables(made, kind, wish, found), **more, PACKED=packed)
     name, size = artifact.name, artifact.size
     return (
         Step(f"send {name}", Put(artifact, packed), key, "build", size),
@@ -193,11 +189,12 @@ def _smoke_path() -> str:
     return f"cache/smoke-{smoke_artifact().id[:16]}.gguf"
 
 
-def _smoke_variables(made: Recipe, kind: Backend, found: str) -> dict[str, str | int]:
+def _smoke_variables(made: Recipe, kind: Backend, wish: "Host", found: str) -> dict[str, str | int]:
     return {
         "FINGERPRINT": found,
         "BACKEND": made.backend,
         "DEVICE": kind.device or "",
+        "RPC": ",".join(kind.lent(wish)),
         "SMOKE": _smoke_path(),
     }
 
@@ -208,21 +205,21 @@ def record(made: Recipe, found: str) -> str:
     return "\n".join(f"  {json.dumps(key)}: {json.dumps(value)}," for key, value in fields.items())
 
 
-def _folders(facts: Facts) -> str:
+def _folders(kind: Backend, facts: Facts) -> str:
     """Where the tools were found, in case the job's PATH is shorter than the probe's."""
-    names = ("cmake", "ninja", "make", "ccache", "c++", "cc", "nvcc")
+    names = ("cmake", "ninja", "make", "ccache", "c++", "cc", *kind.tools, *kind.compilers(facts))
     paths = [facts.tools[name].path for name in names if name in facts.tools]
     return ":".join(dict.fromkeys(path.rsplit("/", 1)[0] for path in paths if path.startswith("/")))
 
 
-def _tools(host: str, made: Recipe, facts: Facts) -> tuple[tools.Wheel, ...]:
+def _tools(host: str, made: Recipe, kind: Backend, facts: Facts) -> tuple[tools.Wheel, ...]:
     """The tools that fleet brings; what it cannot bring has to be installed there.
 
     Raises:
         PlanError: names them, and the command that installs them.
     """
     there = facts.tools
-    oldest = CMAKE.get(made.backend, OLDEST_CMAKE)
+    oldest = kind.cmake
     is_old = "cmake" in there and _is_older(there["cmake"].version, oldest)
     bring = ["cmake"] if is_old or "cmake" not in there else []
     if "ninja" not in there and (bring or "make" not in there):
@@ -252,8 +249,8 @@ def _is_older(version: str | None, oldest: tuple[int, int]) -> bool:
     return found is not None and (int(found[1]), int(found[2])) < oldest
 
 
-def _check_room(host: str, made: Recipe, facts: Facts) -> None:
-    room = ROOM.get(made.backend, DEFAULT_ROOM)
+def _check_room(host: str, kind: Backend, facts: Facts) -> None:
+    room = kind.room
     if facts.disk.free is not None and facts.disk.free < room:
         raise PlanError(
             f"a build takes {size_text(room)} in {facts.root}, and {size_text(facts.disk.free)} are free",

@@ -97,7 +97,17 @@ class Host(Value):
         default=None, description="absolute path on the host below which fleet keeps everything"
     )
     backend: Kind | None = Field(
-        default=None, description="what llama.cpp computes with: cpu, cuda, metal; else found out"
+        default=None, description="what llama.cpp computes with: cpu, cuda, metal …; else found out"
+    )
+    cmake: Mapping[str, Any] = Field(
+        default_factory=dict, description="CMake options of llama.cpp by name: { GGML_CUDA_FORCE_MMQ = true }"
+    )
+    portable: bool = Field(
+        default=False, description="one build with the code of every CPU, so that unequal hosts share it"
+    )
+    rpc: Texts = Field(
+        default=(),
+        description='ADDRESS:PORT of ggml-rpc-servers whose devices it uses; needs backend = "rpc"',
     )
     supervisor: Kind | None = Field(
         default=None, description="who keeps servers alive: systemd, launchd, supervise; else the best"
@@ -248,6 +258,7 @@ def parse(
     path: str = "inventory.toml",
     judge: Callable[[Mapping[str, Any]], Sequence[str]] = lambda args: (),
     check: Mapping[str, Callable[[str], object]] | None = None,
+    options: Callable[[Host], Sequence[str]] = lambda host: (),
 ) -> Inventory:
     """The inventory of a TOML document.
 
@@ -255,6 +266,7 @@ def parse(
         document: as tomllib gives it.
         path: for messages and for what lies beside the file.
         judge: says what is wrong with llama-server flags.
+        options: says what is wrong with the CMake options of a host.
         check: by `hosts.backend`, `models.source` …: raises FleetError for a value that no shelf has.
 
     Raises:
@@ -262,4 +274,4 @@ def parse(
     """
     from fleet.core.inventory_parse import read  # it needs the classes above
 
-    return read(document, path, judge, check or {})
+    return read(document, path, judge, check or {}, options)

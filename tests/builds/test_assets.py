@@ -66,11 +66,24 @@ def test_cuda_is_taken_in_the_newest_version_that_the_driver_knows_and_needs_no_
     assert chosen(replace(driver, gpus=(replace(RTX, runtime="13.4"),))) == ("ubuntu-cuda-13.4-x64", "cuda")
 
 
-def test_a_gpu_without_an_archive_is_named_before_something_slower_is_taken():
+def test_a_gpu_without_an_archive_is_not_quietly_given_to_the_processor():
     tree = release("ubuntu-x64")
+    with pytest.raises(PlanError, match="RTX 4070 cannot be used: the release has no archive of it") as error:
+        assets.choose(WISH, DESKTOP, tree.assets)
+    assert 'set backend = "cpu" under [hosts.rtx]' in error.value.next
+    assert chosen(DESKTOP, Host(address="x", backend="cpu"), tree) == ("ubuntu-x64", "cpu")
+
+
+def test_vulkan_is_taken_where_the_release_has_no_cuda():
+    tree = release("ubuntu-x64", "ubuntu-vulkan-x64")
     asset, backend, notes = assets.choose(WISH, DESKTOP, tree.assets)
-    assert (asset.label, backend) == ("ubuntu-x64", "cpu")
-    assert "NVIDIA CUDA is not used: the release has no archive of it here" in notes
+    assert (asset.label, backend) == ("ubuntu-vulkan-x64", "vulkan")
+    assert "NVIDIA CUDA is not used: the release has no archive of it" in notes
+
+
+def test_a_host_that_borrows_devices_gets_the_binaries_for_the_processor():
+    """Every release is made with GGML_RPC."""
+    assert chosen(LAPTOP, Host(address="x", backend="rpc", rpc=("127.0.0.1:50052",))) == ("ubuntu-x64", "rpc")
 
 
 def test_a_backend_that_was_asked_for_is_not_replaced():

@@ -156,8 +156,34 @@ def test_the_program_of_a_gpu_build_asks_for_its_device():
     assert "GGML_CUDA=ON" in script
 
 
-def test_a_gpu_that_cannot_be_used_is_a_note():
-    _, notes = plan.steps("rtx", WISH, without(DESKTOP, "nvcc"), TREE)
-    assert "NVIDIA CUDA is not used" in notes[0]
+def test_a_gpu_that_cannot_be_used_is_refused_and_not_given_to_the_processor():
+    with pytest.raises(PlanError, match="NVIDIA GeForce RTX 4070 cannot be used"):
+        plan.steps("rtx", WISH, without(DESKTOP, "nvcc"), TREE)
+    assert plan.steps("rtx", Host(address="x", backend="cpu"), without(DESKTOP, "nvcc"), TREE)[0]
     with pytest.raises(PlanError):
         plan.steps("rtx", Host(address="x", backend="cuda"), without(DESKTOP, "nvcc"), TREE)
+
+
+def test_a_build_that_computes_on_lent_devices_is_proven_with_them():
+    host = Host(address="x", backend="rpc", rpc=("127.0.0.1:50052", "10.0.0.2:50052"))
+    steps, _ = plan.steps("laptop", host, LAPTOP, TREE)
+    script = next(step.action.script for step in steps if isinstance(step.action, Run))
+    assert "RPC=127.0.0.1:50052,10.0.0.2:50052\n" in script
+    assert "ggml-rpc-server" in script
+    assert "DEVICE=RPC\n" in script
+    received, _ = plan.steps("laptop", host, LAPTOP, TREE, Claimed("cache"))
+    assert "RPC=127.0.0.1:50052,10.0.0.2:50052\n" in received[-1].action.script
+
+
+def test_a_compiler_for_the_gpu_is_found_by_its_name_on_the_path_of_the_build():
+    gcc = {
+        name: Tool(name, f"/opt/{name}/bin/{name}", v)
+        for name, v in (("c++", "15.1.0"), ("g++-13", "13.3.0"))
+    }
+    steps, notes = plan.steps("rtx", WISH, replace(DESKTOP, tools=DESKTOP.tools | gcc), TREE)
+    script = next(step.action.script for step in steps if isinstance(step.action, Run))
+    assert "CMAKE_CUDA_HOST_COMPILER=g++-13" in script
+    assert ":/opt/g++-13/bin" in script
+    assert notes == (
+        "CUDA code is compiled with g++-13 (13.3.0): CUDA 12.4 accepts gcc up to 13, and c++ here is 15.1.0",
+    )
