@@ -104,7 +104,7 @@ def choose(wish: "Host", facts: Facts) -> tuple[str, Backend, tuple[str, ...]]:
     for name in ranked(facts):
         kind = BACKENDS.take(name)
         if kind.device is None:
-            _check_not_lost(name, facts, lacks)
+            check_not_lost(name, facts, lacks)
         lack = lacking(kind, facts)
         if lack is None:
             passed = (f"{other.title} is not used: {why.what}; to use it: {why.next}" for other, why in lacks)
@@ -168,7 +168,7 @@ def absence(title: str, absent: Iterable[str], facts: Facts) -> Lack:
     return Lack(f"{title} needs {text}, which {verb} not there{looked}", install(facts, *names))
 
 
-def _check_not_lost(name: str, facts: Facts, lacks: list[tuple[Backend, Lack]]) -> None:
+def check_not_lost(name: str, facts: Facts, lacks: list[tuple[Backend, Lack]]) -> None:
     """Refuses to give a host with a GPU to the processor.
 
     Raises:

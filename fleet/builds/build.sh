@@ -125,17 +125,7 @@ for library in work/build/bin/*.so work/build/bin/*.dylib; do
     [ -f "$library" ] || continue
     cp "$library" "$tmp/bin/" || fail 86 "cannot write in $FLEET_ROOT"
 done
-files=
-for file in "$tmp"/bin/*; do
-    files="$files${files:+, }\"${file##*/}\": \"$(digest "$file")\""
-done
 smoke
-{
-    echo "{"
-    printf '%s\n' "$RECORD"
-    printf '  "files": {%s},\n' "$files"
-    printf '  "built_at": %s\n' "$(date +%s)"
-    echo "}"
-} > "$tmp/BUILD.json" || fail 86 "cannot write in $FLEET_ROOT"
+described
 released
 rm -rf "$busy"

@@ -29,10 +29,11 @@ def explain(
     for pattern, what, remedy in CAUSES:
         found = next((match for line in reversed(tail) if (match := re.search(pattern, line))), None)
         if found:
+            told = following if remedy == REBUILD else None
             tools = tuple(found.expand(name) for name in remedy) if isinstance(remedy, tuple) else remedy
-            return found.expand(what), _remedy(tools, facts, host)
+            return found.expand(what), told or _remedy(tools, facts, host)
     if exit_code == OTHER_CPU:
-        return said or "built for another CPU", _remedy(REBUILD, facts, host)
+        return said or "built for another CPU", following or _remedy(REBUILD, facts, host)
     if exit_code in (137, 9):
         return "the build was killed, which a full memory does", "stop servers there, then the same again"
     if exit_code == FENCED:
@@ -141,7 +142,7 @@ CAUSES: tuple[tuple[str, str, tuple[str, ...] | str], ...] = (
     ),
     (r"illegal instruction|Illegal instruction", "built for another CPU", REBUILD),
     (r"error while loading shared libraries: ([^:]+):", r"the library \1 is not on this host", REBUILD),
-    (r"GLIBC(?:XX)?_[\d.]+' not found", "built for a newer system library", REBUILD),
+    (r"version .(GLIBC(?:XX)?_[\d.]+)' not found", r"built for a newer system library: it needs \1", REBUILD),
     (
         r"xcrun: error: invalid active developer path",
         "the Xcode command-line tools are missing",

@@ -7,7 +7,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from fleet.backends.base import Backend
-from fleet.builds import tools
+from fleet.builds import prebuilt, tools
 from fleet.builds.recipe import Recipe, fingerprint, recipe
 from fleet.core.errors import PlanError
 from fleet.core.facts import Facts
@@ -31,7 +31,10 @@ def recipe_for(wish: "Host", facts: Facts, tree: Tree) -> tuple[Recipe, tuple[st
     Raises:
         PlanError: the wanted backend cannot be built there.
     """
-    made, _, notes = recipe(wish, facts, tree)
+    if tree.assets:
+        made, _, notes, _ = prebuilt.recipe(wish, facts, tree)
+    else:
+        made, _, notes = recipe(wish, facts, tree)
     return made, notes
 
 
@@ -70,6 +73,8 @@ def steps(
     Raises:
         PlanError: a backend, a tool or room is missing; `next` is what to type.
     """
+    if tree.assets:
+        return _finished(host, wish, facts, tree, rebuild)
     made, kind, notes = recipe(wish, facts, tree)
     found = fingerprint(made)
     if is_there(found, facts) and not rebuild:
@@ -77,7 +82,8 @@ def steps(
     _check_room(host, kind, facts)
     name = f"llama.cpp {tree.name}, {made.backend}"
     if claimed is not None and claimed.by == "cache" and not rebuild:
-        return _received(made, kind, wish, facts, found, name, claimed.size), notes
+        artifact = build_artifact(found, name, claimed.size)
+        return _received(made, kind, wish, facts, artifact), notes
     if claimed is not None and claimed.by == "twin":
         builder = claimed.builder or "its twin"
         wait = Step(
@@ -86,7 +92,8 @@ def steps(
             f"build:{found}",
             "build",
         )
-        return (wait, *_received(made, kind, wish, facts, found, name, claimed.size)), notes
+        artifact = build_artifact(found, name, claimed.size)
+        return (wait, *_received(made, kind, wish, facts, artifact)), notes
     bring = _tools(host, made, kind, facts)
     return _built(made, kind, wish, found, name, facts, tree, bring), notes + tree.notes
 
@@ -141,15 +148,32 @@ def _built(
     return tuple(made_steps)
 
 
+def _finished(
+    host: str, wish: "Host", facts: Facts, tree: Tree, rebuild: bool
+) -> tuple[tuple[Step, ...], tuple[str, ...]]:
+    """Binaries of a release, which nobody here has built."""
+    made, kind, notes, asset = prebuilt.recipe(wish, facts, tree)
+    found = fingerprint(made)
+    if is_there(found, facts) and not rebuild:
+        return (), notes
+    _check_room(host, kind, facts)
+    name = f"the finished llama.cpp {tree.name}, {made.backend}"
+    lines = record(made, found) + "\n" + prebuilt.record(asset)
+    artifact = prebuilt.artifact(asset, name)
+    return _received(made, kind, wish, facts, artifact, RECORD=lines, REMEDY=prebuilt.REMEDY), notes
+
+
 def _received(
-    made: Recipe, kind: Backend, wish: "Host", facts: Facts, found: str, name: str, size: int | None
+    made: Recipe, kind: Backend, wish: "Host", facts: Facts, artifact: Artifact, **more: str
 ) -> tuple[Step, ...]:
-    key = f"build:{found}"
-    packed = f"parts/build-{found}.tar.gz"
+    """Send an archive and prove on the host what is in it."""
+    found = fingerprint(made)
+    key, packed = f"build:{found}", f"parts/build-{found}.tar.gz"
     body = kind.launch(facts) + packaged("fleet.builds", "smoke.sh", "receive.sh")
-    script = program(body, **_smoke_variables(made, kind, wish, found), PACKED=packed)
+    script = program(body, **_smoke_variables(made, kind, wish, found), **more, PACKED=packed)
+    name, size = artifact.name, artifact.size
     return (
-        Step(f"send {name}", Put(build_artifact(found, name, size), packed), key, "build", size),
+        Step(f"send {name}", Put(artifact, packed), key, "build", size),
         _smoke_step(),
         Step(f"prove {name}", Run(script, 900.0, f"receive-{found}"), key, "build"),
     )

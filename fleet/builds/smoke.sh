@@ -1,5 +1,6 @@
 # What a build must show before it gets its final name. Comes before build.sh and receive.sh.
 # Variables: FINGERPRINT BACKEND DEVICE (prefix in --list-devices, empty for the CPU) SMOKE (file below the root),
+# REMEDY (what to do where the binaries do not run here; empty or unset: the controller knows),
 # RPC (ADDRESS:PORT,… of servers that lend their devices; empty or unset: none).
 # shellcheck shell=sh disable=SC2154
 
@@ -56,11 +57,26 @@ proven() {
     case $1 in
         0) ;;
         124 | 142) fail 85 "smoke test: $2 hung" ;;
-        127 | 126) fail 85 "smoke test: $2 does not start: $(tail -n 1 "$3")" ;;
-        132) fail 87 "smoke test: $2 died of an illegal instruction: built for another CPU" ;;
+        127 | 126) fail 85 "smoke test: $2 does not start: $(tail -n 1 "$3")" "${REMEDY:-}" ;;
+        132) fail 87 "smoke test: $2 died of an illegal instruction: built for another CPU" "${REMEDY:-}" ;;
         137) fail 85 "smoke test: $2 was killed, which a full memory does" ;;
-        *) fail 85 "smoke test: $2 ended with exit code $1: $(tail -n 1 "$3")" ;;
+        *) fail 85 "smoke test: $2 ended with exit code $1: $(tail -n 1 "$3")" "${REMEDY:-}" ;;
     esac
+}
+
+# described: BUILD.json, from the lines in RECORD and the files that are there.
+described() {
+    files=
+    for file in "$tmp"/bin/*; do
+        files="$files${files:+, }\"${file##*/}\": \"$(digest "$file")\""
+    done
+    {
+        echo "{"
+        printf '%s\n' "$RECORD"
+        printf '  "files": {%s},\n' "$files"
+        printf '  "built_at": %s\n' "$(date +%s)"
+        echo "}"
+    } > "$tmp/BUILD.json" || fail 86 "cannot write in $FLEET_ROOT"
 }
 
 # released: the build gets its final name.

@@ -59,13 +59,17 @@ class LlamaCpp(Value):
 
     source: Source = Field(
         default="git:https://github.com/ggml-org/llama.cpp",
-        description="git:URL, archive:FILE|URL, dir:PATH, sdist:NAME==VERSION/SUBFOLDER or prebuilt:URL",
+        description="git:URL, archive:FILE|URL, dir:PATH, sdist:NAME==VERSION/SUBFOLDER or prebuilt:FILE|URL",
     )
     ref: Ref | None = Field(
         default=None, description="tag, branch or commit; required for git:, for no other"
     )
     sha256: Sha256 | None = Field(
         default=None, description="of the file; required for archive:, sdist: and prebuilt:"
+    )
+    assets: Mapping[str, Sha256] = Field(
+        default_factory=dict,
+        description="prebuilt: archives of the release by what {asset} stands for, with the sha256 of each",
     )
     build: int | None = Field(
         default=None, ge=0, le=2**31 - 1, description="build number to stamp where the source has no history"

@@ -50,10 +50,12 @@ def error(problems: Sequence[Problem], path: str) -> InventoryError:
 
 def llama_cpp(value: "LlamaCpp") -> Iterator[Problem]:
     kind, _, rest = value.source.partition(":")
-    if kind in PINNED and value.sha256 is None:
+    if kind in PINNED and value.sha256 is None and not (kind == "prebuilt" and value.assets):
         yield Problem(
             "llama_cpp.sha256", f"required for {kind}: sources", "set sha256 to the hash of that file"
         )
+    if kind != "prebuilt" and value.assets:
+        yield Problem("llama_cpp.assets", f"only prebuilt: has assets, this one is {kind}:", "remove assets")
     if kind != "git" and value.ref is not None:
         yield Problem("llama_cpp.ref", f"only git: sources have a ref, this one is {kind}:", "remove ref")
     if kind == "git" and "::" in rest:

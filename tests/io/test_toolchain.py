@@ -1,4 +1,4 @@
-"""Wheels of cmake and ninja on the controller: checked by their hash, and taken apart without running them."""
+"""Wheels of cmake and ninja on the controller: checked by their hash, taken apart without being run."""
 
 import zipfile
 
