@@ -45,6 +45,7 @@ class Backend:
         launch: shell lines before anything that it built is run: smoke test and servers.
         targets: what is built besides the server.
         lent: ADDRESS:PORT of servers that lend their devices, for `--rpc`.
+        archive: what the release archives of llama.cpp call it: `rocm`.
         is_automatic: whether it may be chosen where the inventory names no backend.
         memory: bytes one compiler of it may take.
         room: bytes a build takes on the disk while it is made.
@@ -67,6 +68,7 @@ class Backend:
     launch: Callable[[Facts], str] = lambda facts: ""
     targets: tuple[str, ...] = ()
     lent: Callable[["Host"], tuple[str, ...]] = lambda wish: ()
+    archive: str | None = None
     is_automatic: bool = True
     memory: int = 2**30
     room: int = 500 * 2**20

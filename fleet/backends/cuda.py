@@ -188,6 +188,7 @@ backend = Backend(
     lack=lack,
     notes=notes,
     prelude=prelude,
+    archive="cuda",
     memory=2 * GIB,
     room=4 * GIB,
 )

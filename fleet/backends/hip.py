@@ -93,6 +93,7 @@ backend = Backend(
     notes=notes,
     prelude=prelude,
     launch=launch,
+    archive="rocm",
     memory=2 * GIB,
     room=4 * GIB,
 )
