@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from fleet.backends.base import Backend, Lack, absence
+from fleet.backends.base import Backend, Lack, absence, missing
 from fleet.backends.rules import nvidia as rules
 from fleet.core.facts import Facts, Gpu, Tool
 from fleet.core.packages import install, suggest
@@ -81,9 +81,20 @@ def _way(facts: Facts) -> Way | Lack:
     """The newest toolkit that suits GPUs, driver and compiler; else what is wrong with the newest."""
     toolkits = _toolkits(facts)
     if not toolkits:
-        return absence(TITLE, ("nvcc",), facts)
+        absent = missing(facts, backend.tools, backend.libraries)
+        return absence(TITLE, absent, facts, {"nvcc": suggest("nvcc", _suited(facts))})
     ways = [_judged(tool, facts) for tool in toolkits]
     return next((way for way in ways if isinstance(way, Way)), ways[0])
+
+
+def _suited(facts: Facts) -> str | None:
+    """The toolkit to install, where not every one compiles for the cards: the last or the first that does."""
+    wanted = (rules.capability(gpu.capability, gpu.name) for gpu in gpus(facts))
+    known = [rules.TOOLKITS[each] for each in wanted if each in rules.TOOLKITS]
+    if ends := [last for _, last in known if last is not None]:
+        return dotted(min(ends))
+    first = max((first for first, _ in known), default=rules.PACKAGED)
+    return dotted(first) if first > rules.PACKAGED else None
 
 
 def _toolkits(facts: Facts) -> list[Tool]:

@@ -30,9 +30,9 @@ def lack(facts: Facts) -> Lack | None:
         target = _target(gpu)
         if gpu.capability is not None and target is None:
             what = f"ROCm has no kernels for {gpu.name} ({gpu.capability})"
-            return Lack(what, f"nothing to install, unless AMD's list of GPUs now names {gpu.capability}")
+            return Lack(what, None)
         first = rules.TARGETS[target] if target else rules.OLDEST
-        if there and there < first:
+        if rules.OLDEST <= there < first:
             what = (
                 f"ROCm {dotted(there)} has no kernels for {gpu.name} ({target}), {dotted(first)} is the first"
             )

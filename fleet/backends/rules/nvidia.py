@@ -61,6 +61,9 @@ TOOLKITS: dict[str, tuple[Version, Version | None]] = {
     "12.1": ((12, 9), None),  # GB10
 }
 
+# what distributions in use have in their own packages, or newer: Debian 12 has 11.8
+PACKAGED: Version = (11, 8)
+
 # for drivers too old to say the capability: the series in the card's name
 SERIES: tuple[tuple[str, str], ...] = (
     (r"RTX 50\d\d|RTX PRO \d+ Blackwell", "12.0"),
