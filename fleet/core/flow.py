@@ -105,8 +105,11 @@ class LastMeasured:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadHelp:
-    """What this very llama-server on the host says to --help. Answer: str."""
+class ReadProgram:
+    """What this very llama-server on the host says to --help and --version.
+
+    Answer: both texts. Raises StepError where it does not answer.
+    """
 
     host: str
     fingerprint: str
@@ -185,7 +188,7 @@ class Forward:
 
 Need = (
     Probe
-    | ReadHelp
+    | ReadProgram
     | FindTree
     | FindModel
     | Claim

@@ -6,11 +6,23 @@ from fleet.builds import plan as builds
 from fleet.commands import build, deploy, plan, push
 from fleet.core.errors import PlanError, UnreachableError
 from fleet.core.facts import Build, Facts, Tool
-from fleet.core.flow import Carried, Carry, Claim, Claimed, Confirm, FindModel, FindTree, Probe
+from fleet.core.flow import Carried, Carry, Claim, Claimed, Confirm, FindModel, FindTree, Probe, ReadProgram
 from fleet.core.inventory import Host, Server
 from fleet.core.plan import Plan, Wait
 from fleet.servers.release import release
-from tests.commands.values import HELD, INVENTORY, SHA, TINY, TREE, asked, ended, facts, instance, request
+from tests.commands.values import (
+    HELD,
+    HELP,
+    INVENTORY,
+    SHA,
+    TINY,
+    TREE,
+    asked,
+    ended,
+    facts,
+    instance,
+    request,
+)
 
 TOOLS = {name: Tool(name, f"/usr/bin/{name}", "3.25") for name in ("cmake", "c++", "cc", "ninja")}
 BARE = facts(tools=TOOLS)
@@ -45,12 +57,29 @@ def test_saying_no_changes_nothing_and_returns_the_plan():
 def test_what_was_agreed_to_is_carried_out_and_looked_at_again_until_nothing_is_left():
     flow = deploying()
     wanted = asked(flow, BARE, US)
-    assert flow.send(True) == Carry(wanted)
+    carried = flow.send(True)
+    assert carried == Carry(wanted.now())
+    assert [step.phase for step in carried.plan.steps] == ["build"] * 4 + ["push"]
     assert flow.send(Carried()) == Probe("laptop")
-    second = asked(flow, finished())
-    assert second.steps == ()
+    second = asked(flow, facts(tools=TOOLS, builds=BUILT, models=(HELD,)))
+    assert [step.phase for step in second.steps] == ["prepare", "start", "health"]
+    assert flow.send(True) == Carry(second)
+    assert flow.send(Carried()) == Probe("laptop")
+    assert asked(flow, finished()).steps == ()
     done = ended(flow, False)
-    assert done.steps == wanted.steps
+    assert [step.key for step in done.steps] == [step.key for step in wanted.steps]
+
+
+def test_a_yes_to_the_first_plan_covers_a_server_whose_build_speaks_otherwise():
+    flow = deploying()
+    wanted = asked(flow, BARE, US)
+    flow.send(True)
+    flow.send(Carried())
+    old = "\n".join(line for line in HELP.splitlines() if not line.startswith("--cors-"))
+    there = facts(tools=TOOLS, builds=BUILT, models=(HELD,))
+    second = asked(flow, there, {ReadProgram: (old, "version: 9439 (47f6423ed)")})
+    assert second.steps[0].title != wanted.steps[-3].title
+    assert {step.key for step in second.steps} <= {step.key for step in wanted.steps}
 
 
 def test_the_plan_of_a_host_that_is_as_wanted_is_empty():
@@ -62,7 +91,8 @@ def test_the_plan_of_a_host_that_is_as_wanted_is_empty():
 def test_a_host_that_holds_the_build_does_not_claim_it():
     flow = deploying()
     assert flow.send(finished()) == FindTree()
-    assert flow.send(TREE) == FindModel("tiny")
+    assert flow.send(TREE) == ReadProgram("laptop", BUILT[0].fingerprint)
+    assert flow.send((HELP, "")) == FindModel("tiny")
     assert isinstance(flow.send(TINY), Confirm)
 
 
@@ -91,7 +121,8 @@ def test_rebuild_counts_for_the_first_round_only():
     claim = flow.send(TREE)
     assert isinstance(claim, Claim)
     assert claim.rebuild
-    flow.send(Claimed("us"))
+    assert isinstance(flow.send(Claimed("us")), ReadProgram)
+    flow.send((HELP, ""))
     assert isinstance(flow.send(TINY), Confirm)
     flow.send(True)
     flow.send(Carried())
