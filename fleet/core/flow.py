@@ -47,6 +47,16 @@ class FindModel:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadHeader:
+    """The header of a model's file, without fetching the file.
+
+    Answer: fleet.models.gguf.Header, or None where it cannot be read from here.
+    """
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """Who makes this build. Answer: Claimed. Waits until all hosts of the run have asked."""
 
@@ -191,6 +201,7 @@ Need = (
     | ReadProgram
     | FindTree
     | FindModel
+    | ReadHeader
     | Claim
     | Confirm
     | Carry

@@ -22,6 +22,7 @@ from fleet.core.flow import (
     Now,
     Print,
     Probe,
+    ReadHeader,
     ReadLine,
     ReadProgram,
     Say,
@@ -142,6 +143,8 @@ class Engine:
                 return await self.artifacts.tree()
             case FindModel(name):
                 return await self.artifacts.model(name)
+            case ReadHeader(name):
+                return await self.artifacts.header(name)
             case Claim():
                 return await self._claim(host, need)
             case Confirm(plan):

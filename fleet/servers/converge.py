@@ -7,12 +7,16 @@ from fleet.builds import plan as builds
 from fleet.builds.recipe import fingerprint
 from fleet.core.errors import PlanError
 from fleet.core.facts import Facts
-from fleet.core.flow import Flow, ReadProgram, Tree, claim, find_model, find_tree
+from fleet.core.flow import Flow, ReadHeader, ReadProgram, Tree, claim, find_model, find_tree
 from fleet.core.plan import Artifact, Plan, Step
 from fleet.models import plan as models
+from fleet.models.gguf import Header
+from fleet.models.layout import Layout, layout
 from fleet.servers import plan as servers
 from fleet.servers.capabilities import Capabilities, read
 from fleet.servers.flags import check_known
+from fleet.servers.settings import Sized
+from fleet.servers.sizing import Case, size
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Inventory, Server
@@ -45,15 +49,19 @@ def converge(
         return Plan(host, (), ("no server of the inventory is wanted here",))
     found = backend = known = None
     files: dict[str, Artifact] = {}
+    sized: dict[str, Sized] = {}
     if chosen:
         build, notes, found, backend = yield from build_steps(inventory, host, facts, rebuild=rebuild)
         steps += build
         known = yield from capabilities(host, found, facts)
         if known is not None:
             _check_flags(chosen, known)
-        for name in dict.fromkeys(server.model for server in chosen.values()):
+        for name in dict.fromkeys(server.model for server in wanted.values()):
             files[name] = yield from find_model(name)
-        steps += models.steps(facts, tuple(files.values()))
+        needed = dict.fromkeys(server.model for server in chosen.values())
+        steps += models.steps(facts, tuple(files[name] for name in needed))
+        number = known.number if known is not None else None
+        sized = yield from _sizes(host, facts, backend, number, wanted, chosen)
     served, said, settings = servers.steps(
         host,
         inventory.hosts[host],
@@ -63,11 +71,41 @@ def converge(
         fingerprint=found,
         backend=backend,
         known=known,
+        sized=sized,
         private_networks=inventory.private_networks,
         prune=prune,
         undeclared=tuple(one.server for one in facts.instances if one.server not in wanted),
     )
     return Plan(host, (*steps, *served), (*notes, *said), settings)
+
+
+def _sizes(
+    host: str,
+    facts: Facts,
+    backend: str,
+    build: int | None,
+    wanted: "Mapping[str, Server]",
+    chosen: "Mapping[str, Server]",
+) -> Flow[dict[str, Sized]]:
+    """What each chosen server may take, beside all that are wanted here.
+
+    Raises:
+        PlanError: one of them cannot fit.
+    """
+    layouts: dict[str, Layout | None] = {}
+    for name in dict.fromkeys(server.model for server in wanted.values()):
+        header: Header | None = yield ReadHeader(name)
+        layouts[name] = layout(header) if header is not None else None
+    cases = {
+        name: Case(name, server, known)
+        for name, server in wanted.items()
+        if (known := layouts[server.model]) is not None
+    }
+    return {
+        name: size(host, case, [each for each in cases.values() if each is not case], facts, backend, build)
+        for name, case in cases.items()
+        if name in chosen
+    }
 
 
 def capabilities(host: str, fingerprint: str, facts: Facts) -> Flow[Capabilities | None]:

@@ -6,7 +6,18 @@ from fleet.builds import plan as builds
 from fleet.commands import build, deploy, plan, push
 from fleet.core.errors import PlanError, UnreachableError
 from fleet.core.facts import Build, Facts, Tool
-from fleet.core.flow import Carried, Carry, Claim, Claimed, Confirm, FindModel, FindTree, Probe, ReadProgram
+from fleet.core.flow import (
+    Carried,
+    Carry,
+    Claim,
+    Claimed,
+    Confirm,
+    FindModel,
+    FindTree,
+    Probe,
+    ReadHeader,
+    ReadProgram,
+)
 from fleet.core.inventory import Host, Server
 from fleet.core.plan import Plan, Wait
 from fleet.servers.release import release
@@ -93,7 +104,8 @@ def test_a_host_that_holds_the_build_does_not_claim_it():
     assert flow.send(finished()) == FindTree()
     assert flow.send(TREE) == ReadProgram("laptop", BUILT[0].fingerprint)
     assert flow.send((HELP, "")) == FindModel("tiny")
-    assert isinstance(flow.send(TINY), Confirm)
+    assert flow.send(TINY) == ReadHeader("tiny")
+    assert isinstance(flow.send(None), Confirm)
 
 
 def test_a_cached_build_is_sent_and_not_made():
@@ -123,7 +135,8 @@ def test_rebuild_counts_for_the_first_round_only():
     assert claim.rebuild
     assert isinstance(flow.send(Claimed("us")), ReadProgram)
     flow.send((HELP, ""))
-    assert isinstance(flow.send(TINY), Confirm)
+    assert flow.send(TINY) == ReadHeader("tiny")
+    assert isinstance(flow.send(None), Confirm)
     flow.send(True)
     flow.send(Carried())
     assert asked(flow, finished()).steps == ()

@@ -8,7 +8,7 @@ import pytest
 
 from fleet.commands.base import Request
 from fleet.core.facts import Lock, ModelFile
-from fleet.core.flow import Carried, Carry, Confirm, FindModel, FindTree, ReadProgram, Tree
+from fleet.core.flow import Carried, Carry, Confirm, FindModel, FindTree, ReadHeader, ReadProgram, Tree
 from fleet.core.inventory import Host, Inventory, Model, Server
 from fleet.core.plan import Artifact, Plan
 from tests.servers.values import facts, instance
@@ -50,7 +50,12 @@ def thrown(flow: Generator[Any, Any, Any], error: BaseException) -> Any:
 
 def asked(flow: Generator[Any, Any, Any], answer: Any, known: dict[type, Any] | None = None) -> Plan:
     """The plan that a flow asks to confirm; questions on the way are answered from what is known."""
-    answers: dict[type, Any] = {FindTree: TREE, FindModel: TINY, ReadProgram: (HELP, "")} | (known or {})
+    answers: dict[type, Any] = {
+        FindTree: TREE,
+        FindModel: TINY,
+        ReadHeader: None,
+        ReadProgram: (HELP, ""),
+    } | (known or {})
     need = flow.send(answer)
     while not isinstance(need, Confirm):
         need = flow.send(answers[type(need)])

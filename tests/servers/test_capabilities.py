@@ -23,9 +23,11 @@ OLD = read(
         for head in (
             "-t,    --threads N", "-tb,   --threads-batch N", "-c,    --ctx-size N", "-b,    --batch-size N",
             "-ub,   --ubatch-size N", "-fa,   --flash-attn", "-nkvo, --no-kv-offload",
-            "-ctk,  --cache-type-k TYPE", "-ctv,  --cache-type-v TYPE", "-np,   --parallel N", "--mlock", "--no-mmap", "--numa TYPE",
+            "-ctk,  --cache-type-k TYPE", "-ctv,  --cache-type-v TYPE", "-np,   --parallel N",
+            "--mlock", "--no-mmap", "--numa TYPE",
             "-dev,  --device <dev1,dev2,..>", "-ngl,  --gpu-layers, --n-gpu-layers N",
-            "-sm,   --split-mode MODE", "-ts,   --tensor-split N0,N1,N2,...", "-m,    --model FNAME", "--log-colors",
+            "-sm,   --split-mode MODE", "-ts,   --tensor-split N0,N1,N2,...", "-m,    --model FNAME",
+            "--log-colors",
             "-lv,   --verbosity, --log-verbosity N", "-a,    --alias STRING", "--host HOST", "--port PORT",
             "--no-webui", "--embedding, --embeddings", "--reranking, --rerank", "--api-key-file FNAME",
             "--metrics", "--slots", "--draft-max, --draft, --draft-n N",

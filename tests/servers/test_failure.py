@@ -95,7 +95,7 @@ def test_an_exit_code_alone_still_says_something(code, cause):
 
 
 HARDWARE = {
-    "libcuda.so.1: cannot open shared object file: No such file or directory": "the NVIDIA driver is not there",
+    "libcuda.so.1: cannot open shared object file: No such file or folder": "the NVIDIA driver is not there",
     "libc.so.6: version `GLIBC_2.38' not found (required by /b/x)": "needs a newer C library (GLIBC_2.38)",
     "failed to initialize CUDA: no CUDA-capable device is detected": "the driver shows no GPU",
     "CUDA error: no kernel image is available for execution on the device": "the build is for another GPU",
