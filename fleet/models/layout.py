@@ -38,6 +38,7 @@ class Layout:
     used: int  # experts per token
     sums: Sums  # without the layers that are not run (next-token prediction)
     skipped: int  # bytes of those
+    file_type: int | None  # a label of its quantisation, as in quants.FILE_TYPES
     formula: bool  # False: what follows from this is a guess; llama-fit-params knows
     why: str | None  # what is unlike, where there is no formula
 
@@ -116,6 +117,7 @@ class _Reader:
             used,
             ran,
             sum(one.bytes for one in sums.layers[self.run :]),
+            self.file_type(),
             why is None,
             why,
         )
@@ -205,6 +207,10 @@ class _Reader:
             return dense
         lead = self.number("leading_dense_block_count")
         return max(used * (expert or dense), dense if lead else 0)
+
+    def file_type(self) -> int | None:
+        value = self.header.values.get("general.file_type")
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
 
     def vocabulary(self, sums: Sums) -> int:
         matrix = sums.embedding or sums.head
