@@ -16,7 +16,8 @@ from fleet.servers import plan as servers
 from fleet.servers.capabilities import Capabilities, read
 from fleet.servers.flags import check_known
 from fleet.servers.settings import Sized
-from fleet.servers.sizing import Case, size
+from fleet.servers.shares import Case
+from fleet.servers.sizing import size
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Inventory, Server

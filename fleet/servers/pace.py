@@ -13,7 +13,7 @@ def pace(placed: Placement, layout: Layout, facts: Facts, backend: str, build: i
     parts = []
     for number, use in enumerate(placed.uses):
         is_host = number == len(placed.devices)
-        if not use.layers and not use.dense:
+        if not use.dense and not use.experts:
             continue
         if not is_host and number >= len(gpus):
             return None

@@ -43,6 +43,7 @@ class Sizing:
         kv_type: None leaves llama-server's own.
         is_whole: whether all layers fit on the devices; None on the CPU, or unknown.
         layers: that fit on the devices, where not all do.
+        experts: layers whose experts stay in main memory.
         weights: bytes of the file's tensors.
         reason: of the context.
     """
@@ -54,6 +55,7 @@ class Sizing:
     weights: int | None
     reason: str
     kv_reason: str = ""
+    experts: int = 0
 
 
 UNSIZED = Sizing(None, None, None, None, None, "")
@@ -133,13 +135,18 @@ def _devices(
         yield Choice("device", ",".join(names), why, source)
     fits_itself = known is None or known.knows("fit")
     if fits_itself:
-        why = "as many as are free to hold at the start; --fit counts, and a number would switch it off"
+        why = "as many as there is room for at the start; --fit counts, and a number would switch it off"
         yield Choice("gpu-layers", "auto", why, FIT)
+        if sizing.experts:
+            yield Choice("n-cpu-moe", None, "--fit moves as many experts as it must", FIT)
     elif sizing.is_whole is False and sizing.layers is not None:
         why = f"{sizing.layers} fit on the device, and this build cannot count for itself"
         yield Choice("gpu-layers", sizing.layers, why, HEADER)
     else:
         yield Choice("gpu-layers", "all", "all of them, as far as is known", HEADER)
+    if sizing.experts and not fits_itself:
+        why = f"the experts of {sizing.experts} layers do not fit on the device; the rest matters more there"
+        yield Choice("n-cpu-moe", sizing.experts, why, HEADER)
     if len(names) > 1:
         yield from _split(names, facts, backend, build, fits_itself)
 

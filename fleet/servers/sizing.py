@@ -5,14 +5,14 @@ room for itself and for its other servers. What is possible at all: it fits when
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fleet.core.errors import PlanError
 from fleet.core.facts import Facts
 from fleet.core.plan import size_text
 from fleet.core.proof import Expected
-from fleet.models import kv, placement, room, wish
+from fleet.models import kv, placement, wish
 from fleet.models.fit import fit
 from fleet.models.layout import Layout
 from fleet.models.placement import Model, Placement
@@ -21,26 +21,16 @@ from fleet.models.room import Pool
 from fleet.models.wish import Wish
 from fleet.servers.pace import pace
 from fleet.servers.settings import Sized, Sizing, cache_ram
+from fleet.servers.shares import ENOUGH, Case, recommended, taken, whole
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Server
 
 MIB = 2**20
-RESERVE = 2 * 2**30  # bytes of main memory that the system and its people keep
 ROUND = (1, 3)  # contexts are these times a power of two: 2048, 3072, 4096, 6144 ...
-ENOUGH = 8192  # tokens; for less than that a cache of half the size is worth its loss
 LEAST = 2048  # tokens
 SMALL_TYPE = "q8_0"
 MOST_CHANGES = 3  # that are named
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One server on one host."""
-
-    name: str
-    server: "Server"
-    layout: Layout
 
 
 def size(
@@ -66,26 +56,26 @@ def size(
         reason = f"{layout.why or 'its kind is unlike others'}; llama-fit-params on the host can tell"
         return Sized(Sizing(None, None, None, None, weights, reason))
     wanted = wish.wish(case.server, cache_ram(facts) * MIB)
-    taken = sum(_least(other, facts, backend, build) for other in others)
-    pools = recommended(facts, backend, taken)
+    pools = recommended(facts, backend, taken(case, tuple(others), facts, backend, build))
     if any(pool.available is None for pool in pools):
         reason = "; ".join(pool.notes[0] for pool in pools if pool.available is None and pool.notes)
         return Sized(Sizing(None, None, None, None, layout.sums.total, reason))
     kept_twice = reordered(facts, backend)
 
     def placed(one: Wish) -> Placement:
-        return placement.filled(Model(layout, one, build=build, reordered=kept_twice), pools)
+        return _best(Model(layout, one, build=build, reordered=kept_twice), pools)
 
     chosen, reason, kv_reason = _choose(case.server, wanted, layout, placed, pools)
     if wanted.context is not None or not placement.holds(placed(chosen), pools):
         _check(host, case, chosen, facts, backend, build)
     best = placed(chosen)
-    is_whole = best.gpu_layers == layout.layers + 1 if best.devices else None
+    is_whole = _is_whole(best, layout) if best.devices else None
     sizing = Sizing(
         context=kv.context(layout, chosen),
         kv_type=None if chosen.kv_type_k == wanted.kv_type_k else chosen.kv_type_k,
         is_whole=is_whole,
         layers=best.gpu_layers,
+        experts=best.experts_on_host,
         weights=layout.sums.total,
         reason=reason,
         kv_reason=kv_reason,
@@ -97,43 +87,24 @@ def size(
     )
 
 
-def recommended(facts: Facts, backend: str, taken: int = 0) -> tuple[Pool, ...]:
-    """The memory that a server may have for good: what is there, less what others need.
-
-    Not what is free this minute: that would be another recommendation at every look.
-
-    Args:
-        taken: bytes that the host's other servers need.
-    """
-    pools = _still(facts, backend)
-    devices = [pool for pool in pools if not pool.is_host and pool.available is not None]
-    left = taken
-    found = []
-    for pool in pools:
-        available = pool.available
-        if available is not None:
-            share = left if pool.is_host or len(devices) < 2 else taken // len(devices)
-            share = min(share, available) if not pool.is_host else share
-            left -= share
-            keep = RESERVE if pool.is_host else 0
-            found.append(replace(pool, available=max(0, available - share - keep)))
+def _best(model: Model, pools: tuple[Pool, ...]) -> Placement:
+    """Where --fit of llama.cpp would put it: of a mixture the experts leave the devices first."""
+    found = placement.filled(model, pools)
+    if not found.devices or found.gpu_layers == model.most or not model.layout.sums.experts:
+        return found
+    low, high = 1, model.layout.layers
+    while low < high:
+        middle = (low + high) // 2
+        if placement.filled(model, pools, middle).gpu_layers == model.most:
+            high = middle
         else:
-            found.append(pool)
-    return tuple(found)
+            low = middle + 1
+    other = placement.filled(model, pools, low)
+    return other if other.gpu_layers == model.most else found
 
 
-def _still(facts: Facts, backend: str) -> tuple[Pool, ...]:
-    """The pools of the host when nothing runs on it."""
-    quiet = replace(
-        facts,
-        memory=replace(facts.memory, available=facts.memory.total),
-        gpus=tuple(replace(gpu, memory_free=gpu.memory_total) for gpu in facts.gpus),
-        builds=tuple(
-            replace(build, devices=tuple(replace(each, free=each.total) for each in build.devices))
-            for build in facts.builds
-        ),
-    )
-    return room.pools(quiet, backend)
+def _is_whole(placed: Placement, layout: Layout) -> bool:
+    return placed.gpu_layers == layout.layers + 1 and not placed.experts_on_host
 
 
 def _choose(
@@ -149,9 +120,10 @@ def _choose(
     trained = layout.trained or ENOUGH
 
     def largest(one: Wish, is_whole: bool) -> int | None:
-        for tokens in contexts(trained):
+        # with layers in main memory every token of context pushes more of them there
+        for tokens in contexts(trained if is_whole else min(trained, ENOUGH)):
             other = placed(replace(one, context=tokens))
-            whole = not is_whole or other.gpu_layers in (None, layout.layers + 1)
+            whole = not is_whole or not other.devices or _is_whole(other, layout)
             if whole and placement.holds(other, pools):
                 return tokens
         return None
@@ -192,19 +164,9 @@ def _reason(tokens: int, trained: int, is_whole: bool, pools: tuple[Pool, ...]) 
     have = f"{size_text(sum(pool.available or 0 for pool in scarce))} for it on {names}"
     if tokens == trained:
         return f"as the model was trained; there are {have}"
-    less = "" if is_whole else ", with layers in main memory"
-    return f"the largest round number that fits{less}: the model was trained for {trained}; there are {have}"
-
-
-def _least(case: Case, facts: Facts, backend: str, build: int | None) -> int:
-    """Bytes that another server of the host needs at least."""
-    if not case.layout.formula:
-        return case.layout.sums.total
-    wanted = wish.wish(case.server, 0)
-    if wanted.context is None:
-        wanted = replace(wanted, context=min(ENOUGH, case.layout.trained or ENOUGH))
-    placed = placement.whole(Model(case.layout, wanted, build=build), _still(facts, backend))
-    return sum(use.total for use in placed.devices) or placed.host.total
+    if not is_whole:
+        return f"enough, and more would push more layers into main memory; there are {have}"
+    return f"the largest round number that fits; the model was trained for {trained}, there are {have}"
 
 
 def _check(host: str, case: Case, chosen: Wish, facts: Facts, backend: str, build: int | None) -> None:
@@ -213,20 +175,17 @@ def _check(host: str, case: Case, chosen: Wish, facts: Facts, backend: str, buil
     Raises:
         PlanError: names what is lacking, and the best change.
     """
-    pools = _still(facts, backend)
+    pools = whole(facts, backend)
     model = Model(case.layout, chosen, build=build, reordered=reordered(facts, backend))
-    if placement.holds(placement.filled(model, pools), pools):
+    if placement.holds(_best(model, pools), pools):
         return
     found = fit(case.layout, chosen, pools, build=build, reordered=reordered(facts, backend))
     enough = [change.what for change in found.changes if change.fits][:MOST_CHANGES]
     raise PlanError(
         f"server {case.name}: {case.server.model} does not fit: {found.why}",
         host=host,
-        next=(
-            f"in [servers.{case.name}]: {' - or - '.join(enough)}"
-            if enough
-            else f"fleet fit {case.server.model} --host {host}"
-        ),
+        next=f"fleet fit {case.server.model} --host {host}"
+        + (f", or in [servers.{case.name}]: {'; or '.join(enough)}" if enough else ""),
         kind="does-not-fit",
     )
 
@@ -255,10 +214,10 @@ def _expected(
 
 def _notes(best: Placement, layout: Layout, pools: tuple[Pool, ...], is_whole: bool | None) -> Iterator[str]:
     if is_whole is False:
-        left = size_text(best.host.weights)
-        yield (
-            f"fits only in part: {best.gpu_layers} of {layout.layers + 1} layers on "
-            f"{', '.join(use.pool for use in best.devices)}, {left} in main memory: slow"
-        )
+        on = ", ".join(use.pool for use in best.devices)
+        what = f"{best.gpu_layers} of {layout.layers + 1} layers on {on}"
+        if best.experts_on_host:
+            what += f" without the experts of {best.experts_on_host}"
+        yield f"fits only in part: {what}, {size_text(best.host.weights)} in main memory: slower"
     elif not placement.holds(best, pools):
         yield "it fits, but leaves the host little memory for anything else"
