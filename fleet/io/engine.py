@@ -8,6 +8,7 @@ from fleet.commands.base import Request, Verb
 from fleet.core.errors import DeadlineError, FleetError, PlanError
 from fleet.core.events import Confirmed, HostDone, HostFailed, Planned
 from fleet.core.flow import (
+    AskOracle,
     Carry,
     Claim,
     Claimed,
@@ -24,11 +25,12 @@ from fleet.core.flow import (
     Probe,
     ReadHelp,
     ReadLine,
+    ReadWeights,
     Say,
     Tail,
 )
 from fleet.core.plan import Artifact, Plan
-from fleet.io import onboard, talk
+from fleet.io import headers, onboard, talk
 from fleet.io.artifacts import Artifacts
 from fleet.io.carry import Carrier
 from fleet.io.crash import bug
@@ -154,6 +156,10 @@ class Engine:
                 return world.journal.measured(name), world.journal.last_seen(name), world.clock.now()
             case ReadHelp(name, fingerprint):
                 return await world.help_text(name, fingerprint)
+            case ReadWeights(model):
+                return await headers.weights(world, self.artifacts, model)
+            case AskOracle():
+                return await headers.oracle(world, need)
             case Say(event):
                 return world.say(event)
             case Print(text, end):
