@@ -47,16 +47,6 @@ class FindModel:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadHeader:
-    """The header of a model's file, without fetching the file.
-
-    Answer: fleet.models.gguf.Header, or None where it cannot be read from here.
-    """
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
 class Claim:
     """Who makes this build. Answer: Claimed. Waits until all hosts of the run have asked."""
 
@@ -123,6 +113,26 @@ class ReadProgram:
 
     host: str
     fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadWeights:
+    """What a model's header says; its weights are not fetched, unless nothing less can be had.
+
+    Answer: fleet.models.weights.Weights. Raises FleetError: no such model, or no header of one.
+    """
+
+    model: str  # a name of the inventory, a .gguf file, or an address
+
+
+@dataclass(frozen=True, slots=True)
+class AskOracle:
+    """What the build's llama-fit-params says of a model on the host. Answer: str, empty where it fails."""
+
+    host: str
+    fingerprint: str
+    sha256: str
+    arguments: str  # shell words after `-m FILE`
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,9 +209,10 @@ class Forward:
 Need = (
     Probe
     | ReadProgram
+    | ReadWeights
+    | AskOracle
     | FindTree
     | FindModel
-    | ReadHeader
     | Claim
     | Confirm
     | Carry

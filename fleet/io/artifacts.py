@@ -1,7 +1,6 @@
 """Files that the controller has or can get: sources, builds, models, the smoke-test model."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -13,11 +12,10 @@ from fleet.core.flow import Tree
 from fleet.core.plan import Artifact, Fetch, size_text
 from fleet.io import digest, models, trees
 from fleet.io.cache import full
-from fleet.io.model_memory import read_header
 from fleet.io.ports import Transport
 from fleet.io.shelltext import placed
 from fleet.io.world import World
-from fleet.models.gguf import Header
+from fleet.models.weights import Weights
 
 LARGEST = 8 << 30  # bytes of a finished build, which has hundreds of MiB
 
@@ -30,8 +28,8 @@ class Artifacts:
         self._largest = largest
         self._tree: Tree | None = None
         self._models: dict[str, Artifact] = {}
-        self._headers: dict[str, Header | None] = {}
         self._hashes: dict[Path, str] = {}
+        self.weights: dict[str, Weights] = {}  # headers that were read in this run
 
     async def tree(self) -> Tree:
         """Which llama.cpp the inventory means."""
@@ -51,17 +49,6 @@ class Artifacts:
                     name, wish, self._base(), self.world.folders, self._tell
                 )
             return self._models[name]
-
-    async def header(self, name: str) -> Header | None:
-        """The header of a model whose file is on this machine; None where it is not, or is damaged."""
-        if name not in self._headers:
-            found = await self.model(name)
-            file = models.here(self.world.inventory.models[name], found, self._base(), self.world.folders)
-            self._headers[name] = None
-            if file is not None:
-                with contextlib.suppress(OSError, PlanError):
-                    self._headers[name] = await asyncio.to_thread(read_header, file)
-        return self._headers[name]
 
     async def path(self, artifact: Artifact, say: Callable[[Event], None], host: str) -> Path:
         """The artifact as a local file.

@@ -8,6 +8,7 @@ from fleet.commands.base import Request, Verb
 from fleet.core.errors import DeadlineError, FleetError, PlanError
 from fleet.core.events import Confirmed, HostDone, HostFailed, Planned
 from fleet.core.flow import (
+    AskOracle,
     Carry,
     Claim,
     Claimed,
@@ -22,14 +23,14 @@ from fleet.core.flow import (
     Now,
     Print,
     Probe,
-    ReadHeader,
     ReadLine,
     ReadProgram,
+    ReadWeights,
     Say,
     Tail,
 )
 from fleet.core.plan import Artifact, Plan
-from fleet.io import onboard, talk
+from fleet.io import headers, onboard, talk
 from fleet.io.artifacts import Artifacts
 from fleet.io.carry import Carrier
 from fleet.io.crash import bug
@@ -143,8 +144,6 @@ class Engine:
                 return await self.artifacts.tree()
             case FindModel(name):
                 return await self.artifacts.model(name)
-            case ReadHeader(name):
-                return await self.artifacts.header(name)
             case Claim():
                 return await self._claim(host, need)
             case Confirm(plan):
@@ -158,6 +157,10 @@ class Engine:
                 return world.journal.measured(name), world.journal.last_seen(name), world.clock.now()
             case ReadProgram(name, fingerprint):
                 return await said(world, name, fingerprint)
+            case ReadWeights(model):
+                return await headers.weights(world, self.artifacts, model)
+            case AskOracle():
+                return await headers.oracle(world, need)
             case Say(event):
                 return world.say(event)
             case Print(text, end):

@@ -63,15 +63,6 @@ async def path(
         raise
 
 
-def here(model: "Model", found: Artifact, inventory_folder: Path, folders: Folders) -> Path | None:
-    """The file of a model that was found, where it is on this machine already."""
-    place = sources.parse(model.source)
-    if isinstance(place, Local):
-        return inventory_folder / Path(place.path).expanduser()
-    cached = folders.cache / "models" / f"{found.id}.gguf"
-    return cached if cached.exists() else None
-
-
 class _Model:
     """One model while it is looked for."""
 

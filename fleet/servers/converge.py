@@ -7,11 +7,11 @@ from fleet.builds import plan as builds
 from fleet.builds.recipe import fingerprint
 from fleet.core.errors import PlanError
 from fleet.core.facts import Facts
-from fleet.core.flow import Flow, ReadHeader, ReadProgram, Tree, claim, find_model, find_tree
+from fleet.core.flow import Flow, ReadProgram, ReadWeights, Tree, claim, find_model, find_tree
 from fleet.core.plan import Artifact, Plan, Step
 from fleet.models import plan as models
-from fleet.models.gguf import Header
 from fleet.models.layout import Layout, layout
+from fleet.models.weights import Weights
 from fleet.servers import plan as servers
 from fleet.servers.capabilities import Capabilities, read
 from fleet.servers.flags import check_known
@@ -93,15 +93,11 @@ def _sizes(
     Raises:
         PlanError: one of them cannot fit.
     """
-    layouts: dict[str, Layout | None] = {}
+    layouts: dict[str, Layout] = {}
     for name in dict.fromkeys(server.model for server in wanted.values()):
-        header: Header | None = yield ReadHeader(name)
-        layouts[name] = layout(header) if header is not None else None
-    cases = {
-        name: Case(name, server, known)
-        for name, server in wanted.items()
-        if (known := layouts[server.model]) is not None
-    }
+        weights: Weights = yield ReadWeights(name)
+        layouts[name] = layout(weights.header, weights.sums)
+    cases = {name: Case(name, server, layouts[server.model]) for name, server in wanted.items()}
     return {
         name: size(host, case, [each for each in cases.values() if each is not case], facts, backend, build)
         for name, case in cases.items()

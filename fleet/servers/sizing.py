@@ -14,12 +14,12 @@ from fleet.core.plan import size_text
 from fleet.core.proof import Expected
 from fleet.models import kv, placement, wish
 from fleet.models.fit import fit
+from fleet.models.judge import speeds
 from fleet.models.layout import Layout
 from fleet.models.placement import Model, Placement
 from fleet.models.repack import reordered
 from fleet.models.room import Pool
 from fleet.models.wish import Wish
-from fleet.servers.pace import pace
 from fleet.servers.settings import Sized, Sizing, cache_ram
 from fleet.servers.shares import ENOUGH, Case, recommended, taken, whole
 
@@ -200,11 +200,12 @@ def _expected(
     build: int | None,
     is_whole: bool | None,
 ) -> Expected:
-    """What the start should show. Cached prompts come later, and are no part of it."""
+    """What the start should show: no prompts are cached yet, and the context is empty."""
     is_by_hand = (
         wanted.gpu_layers is not None or wanted.experts_on_host or "override-tensor" in case.server.args
     )
-    speed = pace(best, case.layout, facts, backend, build)
+    empty = replace(best, uses=tuple(replace(use, kv=0) for use in best.uses))
+    speed = speeds(facts, backend, case.layout, chosen, build)(empty)
     return Expected(
         sum(use.total for use in best.uses) - chosen.cache_ram,
         None if is_by_hand else is_whole,

@@ -15,12 +15,15 @@ from fleet.core.flow import (
     FindModel,
     FindTree,
     Probe,
-    ReadHeader,
     ReadProgram,
+    ReadWeights,
 )
 from fleet.core.inventory import Host, Server
 from fleet.core.plan import Plan, Wait
+from fleet.models.layout import layout
 from fleet.servers.release import release
+from fleet.servers.shares import Case
+from fleet.servers.sizing import size
 from tests.commands.values import (
     HELD,
     HELP,
@@ -28,6 +31,7 @@ from tests.commands.values import (
     SHA,
     TINY,
     TREE,
+    WEIGHTS,
     asked,
     ended,
     facts,
@@ -44,8 +48,11 @@ US, TWIN = {Claim: Claimed("us")}, {Claim: Claimed("twin", builder="rtx")}
 def finished() -> Facts:
     """The laptop as it is after a deploy."""
     there = facts(tools=TOOLS, builds=BUILT, models=(HELD,))
+    chat = INVENTORY.servers["chat"]
+    sized = size("laptop", Case("chat", chat, layout(WEIGHTS.header)), [], there, "cpu", None)
     wanted = release(
-        "chat", INVENTORY.servers["chat"], Host(address="10.0.0.1"), there, BUILT[0].fingerprint, "cpu", SHA
+        *("chat", chat, Host(address="10.0.0.1"), there, BUILT[0].fingerprint, "cpu", SHA),
+        sizing=sized.sizing,
     )
     return facts(tools=TOOLS, builds=BUILT, models=(HELD,), instances=(instance(release=wanted.rid),))
 
@@ -104,8 +111,8 @@ def test_a_host_that_holds_the_build_does_not_claim_it():
     assert flow.send(finished()) == FindTree()
     assert flow.send(TREE) == ReadProgram("laptop", BUILT[0].fingerprint)
     assert flow.send((HELP, "")) == FindModel("tiny")
-    assert flow.send(TINY) == ReadHeader("tiny")
-    assert isinstance(flow.send(None), Confirm)
+    assert flow.send(TINY) == ReadWeights("tiny")
+    assert isinstance(flow.send(WEIGHTS), Confirm)
 
 
 def test_a_cached_build_is_sent_and_not_made():
@@ -135,8 +142,8 @@ def test_rebuild_counts_for_the_first_round_only():
     assert claim.rebuild
     assert isinstance(flow.send(Claimed("us")), ReadProgram)
     flow.send((HELP, ""))
-    assert flow.send(TINY) == ReadHeader("tiny")
-    assert isinstance(flow.send(None), Confirm)
+    assert flow.send(TINY) == ReadWeights("tiny")
+    assert isinstance(flow.send(WEIGHTS), Confirm)
     flow.send(True)
     flow.send(Carried())
     assert asked(flow, finished()).steps == ()
@@ -211,8 +218,8 @@ def test_plan_asks_nothing_of_people_and_returns_the_steps_of_deploy():
     assert flow.send(BARE) == FindTree()
     assert isinstance(flow.send(TREE), Claim)
     flow.send(Claimed("us"))
-    assert flow.send(TINY) == ReadHeader("tiny")
-    assert [step.phase for step in ended(flow, None).steps][-1] == "health"
+    assert flow.send(TINY) == ReadWeights("tiny")
+    assert [step.phase for step in ended(flow, WEIGHTS).steps][-1] == "health"
 
 
 def test_build_stops_at_the_build():

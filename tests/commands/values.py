@@ -8,13 +8,16 @@ import pytest
 
 from fleet.commands.base import Request
 from fleet.core.facts import Lock, ModelFile
-from fleet.core.flow import Carried, Carry, Confirm, FindModel, FindTree, ReadHeader, ReadProgram, Tree
+from fleet.core.flow import Carried, Carry, Confirm, FindModel, FindTree, ReadProgram, ReadWeights, Tree
 from fleet.core.inventory import Host, Inventory, Model, Server
 from fleet.core.plan import Artifact, Plan
-from tests.servers.values import facts, instance
+from fleet.io.model_memory import read_header
+from fleet.models.weights import join
+from tests.servers.values import SMOKE, facts, instance
 
 HELP = (Path(__file__).parents[1] / "servers" / "recordings" / "help_llama-server.txt").read_text()
 SHA = "5" * 64
+WEIGHTS = join("tiny", [(read_header(SMOKE), SMOKE.stat().st_size)], SHA)
 TREE = Tree("t" * 16, "b11434", 11434, None, Artifact("source", "t" * 16, "b11434", 10))
 TINY = Artifact("model", SHA, "tiny", 1000)
 INVENTORY = Inventory(
@@ -53,7 +56,7 @@ def asked(flow: Generator[Any, Any, Any], answer: Any, known: dict[type, Any] | 
     answers: dict[type, Any] = {
         FindTree: TREE,
         FindModel: TINY,
-        ReadHeader: None,
+        ReadWeights: WEIGHTS,
         ReadProgram: (HELP, ""),
     } | (known or {})
     need = flow.send(answer)

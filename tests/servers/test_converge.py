@@ -6,14 +6,14 @@ import pytest
 
 from fleet.core.errors import PlanError
 from fleet.core.facts import Disk
-from fleet.core.flow import Claim, Claimed, FindModel, FindTree, ReadHeader, ReadProgram
+from fleet.core.flow import Claim, Claimed, FindModel, FindTree, ReadProgram, ReadWeights
 from fleet.core.inventory import Server
 from fleet.core.plan import Plan
 from fleet.servers.converge import build_steps, converge, push_steps
 from tests.commands.test_deploy import BARE, BUILT, TOOLS
-from tests.commands.values import HELD, INVENTORY, TINY, TREE, ended, facts, instance
+from tests.commands.values import HELD, INVENTORY, TINY, TREE, WEIGHTS, ended, facts, instance
 
-ANSWERS = {FindTree: TREE, FindModel: TINY, Claim: Claimed("us"), ReadHeader: None}
+ANSWERS = {FindTree: TREE, FindModel: TINY, Claim: Claimed("us"), ReadWeights: WEIGHTS}
 HELP = (Path(__file__).parent / "recordings" / "help_llama-server.txt").read_text()
 
 
@@ -31,7 +31,7 @@ def planned(flow):
 
 def test_a_build_comes_before_models_and_models_before_servers():
     plan, asked = planned(converge(INVENTORY, "laptop", BARE))
-    assert asked == [FindTree, Claim, FindModel, ReadHeader]
+    assert asked == [FindTree, Claim, FindModel, ReadWeights]
     phases = [step.phase for step in plan.steps]
     assert phases == sorted(phases, key=["build", "push", "prepare", "start", "health"].index)
 
