@@ -133,7 +133,8 @@ def build_steps(
     recipe, _ = builds.recipe_for(wish, facts, tree)
     wanted = fingerprint(recipe)
     claimed = None
-    if rebuild or not builds.is_there(wanted, facts):
+    # finished binaries are built by nobody: every host gets them from here
+    if not tree.assets and (rebuild or not builds.is_there(wanted, facts)):
         claimed = yield from claim(host, wanted, builds.weight(facts), rebuild)
     steps, notes = builds.steps(host, wish, facts, tree, claimed, rebuild=rebuild)
     return list(steps), list(notes) if steps else [], wanted, recipe.backend
