@@ -81,7 +81,8 @@ def argv(
         del own["no-ui"]
     ours, left = speak({k: v for k, v in own.items() if k not in extra}, known, is_own=True)
     theirs, changed = speak(extra, known, is_own=False)
-    return (*words(ours | theirs), *backend_arguments), (*said, *left, *changed)
+    # devices that another machine lends are known only after the words that name it
+    return (*backend_arguments, *words(ours | theirs)), (*said, *left, *changed)
 
 
 def address(listen: str) -> tuple[str, str]:

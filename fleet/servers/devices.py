@@ -18,7 +18,7 @@ def device_names(facts: Facts, backend: str, build: Build | None = None) -> tupl
         return ("none",)
     if found := listed(backend, build):
         return tuple(found)
-    count = sum(1 for gpu in facts.gpus if gpu.api == backend) or 1
+    count = len(BACKENDS.take(backend).gpus(facts)) or 1
     return tuple(f"{prefix}{number}" for number in range(count))
 
 
@@ -26,7 +26,7 @@ def device_totals(facts: Facts, backend: str, build: Build | None = None) -> tup
     """Bytes of each device, in the order of their names."""
     if found := listed(backend, build):
         return tuple(found.values())
-    return tuple(gpu.memory_total for gpu in facts.gpus if gpu.api == backend)
+    return tuple(gpu.memory_total for gpu in BACKENDS.take(backend).gpus(facts))
 
 
 def listed(backend: str, build: Build | None) -> Mapping[str, int | None]:

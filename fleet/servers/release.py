@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from fleet.backends.base import BACKENDS
 from fleet.core.errors import PlanError
 from fleet.core.facts import Facts
 from fleet.core.plan import Choice, File
@@ -32,6 +33,7 @@ class Release:
         rid: 12 hex digits over everything that matters.
         wish: 12 hex digits over what was asked for: the same before and after the build is
             there, which may know other flags and show other devices than was thought.
+        launch: shell lines that its backend needs before the program.
         listen: an absolute socket path or ADDRESS:PORT.
         device: prefix of the device that must be used; None for the CPU.
         choices: why its settings are what they are.
@@ -48,6 +50,7 @@ class Release:
     model: str
     sha256: str
     argv: tuple[str, ...]
+    launch: str
     listen: str
     supervisor: str
     device: str | None
@@ -120,13 +123,15 @@ def release(
     model_path = f"{root}/models/{model_sha256}/model.gguf"
     build = next((one for one in facts.builds if one.fingerprint == fingerprint), None)
     choices = recommend(server, wish, facts, backend, build, known, sizing)
-    arguments, notes = argv(server, wish, model_path, listen, key, choices, known)
+    kind = BACKENDS.take(backend)
+    arguments, notes = argv(server, wish, model_path, listen, key, choices, known, kind.arguments(host))
     supervisor = choose(facts, host.supervisor)
+    launch = kind.launch(facts)
     device = _prefix(wish.devices) if wish.devices else device_prefix(backend)
     values = [FORMAT, server, root, fingerprint, backend, wish.model, model_sha256, listen, supervisor]
     return Release(
         server=server,
-        rid=_digits([*values, arguments]),
+        rid=_digits([*values, arguments, launch]),
         wish=_digits([*values, wish.model_dump(mode="json")]),
         root=root,
         home=facts.home or "",
@@ -135,6 +140,7 @@ def release(
         model=wish.model,
         sha256=model_sha256,
         argv=arguments,
+        launch=launch,
         listen=listen,
         supervisor=supervisor,
         device=device,
@@ -183,7 +189,7 @@ def run_text(release: Release, binary: str | None = None) -> str:
     path = binary or f"{release.root}/builds/{release.fingerprint}/bin/llama-server"
     arguments = "set --" + "".join(f" \\\n    {quote(word)}" for word in release.argv) + "\n"
     return program(
-        arguments + packaged("own", "run"),
+        release.launch + arguments + packaged("own", "run"),
         FLEET_ROOT=release.root,
         SERVER=release.server,
         RID=release.rid,
