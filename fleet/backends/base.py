@@ -9,6 +9,7 @@ from fleet.core.errors import PlanError
 from fleet.core.facts import Facts, Gpu
 from fleet.core.packages import called, install
 from fleet.core.shelf import Shelf
+from fleet.core.versions import dotted, numbers
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Host
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Lack:
-    """Why a backend cannot be built on a host, and what would change that."""
+    """Why a backend cannot be built on a host, and what to type so that it can; None: nothing helps."""
 
     what: str
-    next: str
+    next: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,13 @@ class Backend:
         oldest: versions that a tool must have at least.
         cmake: oldest CMake that configures it.
         compilers: tools whose version makes a build different.
-        lack: what is missing to build it although tools and libraries are there.
+        lack: what no missing tool or library explains: a card that is too old, tools that do not suit.
         notes: sentences for the plan about how it is built.
         prelude: shell lines before the build.
         launch: shell lines before anything that it built is run: smoke test and servers.
         targets: what is built besides the server.
         lent: ADDRESS:PORT of servers that lend their devices, for `--rpc`.
+        archive: what the release archives of llama.cpp call it: `rocm`.
         is_automatic: whether it may be chosen where the inventory names no backend.
         memory: bytes one compiler of it may take.
         room: bytes a build takes on the disk while it is made.
@@ -66,6 +68,7 @@ class Backend:
     launch: Callable[[Facts], str] = lambda facts: ""
     targets: tuple[str, ...] = ()
     lent: Callable[["Host"], tuple[str, ...]] = lambda wish: ()
+    archive: str | None = None
     is_automatic: bool = True
     memory: int = 2**30
     room: int = 500 * 2**20
@@ -106,7 +109,7 @@ def choose(wish: "Host", facts: Facts) -> tuple[str, Backend, tuple[str, ...]]:
             check_not_lost(name, facts, lacks)
         lack = lacking(kind, facts)
         if lack is None:
-            passed = (f"{other.title} is not used: {why.what}; to use it: {why.next}" for other, why in lacks)
+            passed = (f"{other.title} is not used: {why.what}{_to_use(why)}" for other, why in lacks)
             return (
                 name,
                 kind,
@@ -128,18 +131,19 @@ def ranked(facts: Facts) -> tuple[str, ...]:
 
 def lacking(kind: Backend, facts: Facts) -> Lack | None:
     """What keeps the backend from being built there; None where nothing does."""
+    if (lack := kind.lack(facts)) is not None:
+        return lack
     absent = missing(facts, kind.tools, kind.libraries)
     if absent:
         return absence(kind.title, absent, facts)
     for tool, oldest in kind.oldest.items():
         found = facts.tools[tool].version if tool in facts.tools else None
-        if found is not None and (parts := version(found)) and parts[: len(oldest)] < oldest:
-            wanted = ".".join(map(str, oldest))
+        if found is not None and (parts := numbers(found)) and parts[: len(oldest)] < oldest:
             return Lack(
-                f"{kind.title} needs {called(tool)} {wanted} or newer, and {found} is there",
+                f"{kind.title} needs {called(tool)} {dotted(oldest)} or newer, and {found} is there",
                 f"a newer one: {install(facts, tool)}",
             )
-    return kind.lack(facts)
+    return None
 
 
 def missing(facts: Facts, tools: Iterable[str] = (), libraries: Iterable[str] = ()) -> tuple[str, ...]:
@@ -158,20 +162,19 @@ def _is_called(name: str, found: str) -> bool:
     return found == name or re.fullmatch(re.escape(name) + r"-\d[\d.]*", found) is not None
 
 
-def absence(title: str, absent: Iterable[str], facts: Facts) -> Lack:
-    """For tools and libraries that are not there: where they were looked for, and how to get them."""
+def absence(title: str, absent: Iterable[str], facts: Facts, suited: Mapping[str, str] | None = None) -> Lack:
+    """For tools and libraries that are not there: where they were looked for, and how to get them.
+
+    Args:
+        suited: what is to be installed in place of a name: `nvcc-12.9`.
+    """
     names = tuple(absent)
     words = [called(name) for name in names]
     text = " and ".join((", ".join(words[:-1]), words[-1])) if len(words) > 1 else words[0]
     looked = f" (looked in {', '.join(facts.searched[:8])})" if facts.searched else ""
     verb = "are" if len(words) > 1 or "files" in text else "is"
-    return Lack(f"{title} needs {text}, which {verb} not there{looked}", install(facts, *names))
-
-
-def version(text: str | None) -> tuple[int, ...]:
-    """The numbers of a version; empty where there is none."""
-    found = re.search(r"\d+(?:\.\d+)*", text or "")
-    return tuple(int(part) for part in found[0].split(".")) if found else ()
+    following = install(facts, *((suited or {}).get(name, name) for name in names))
+    return Lack(f"{title} needs {text}, which {verb} not there{looked}", following)
 
 
 def check_not_lost(name: str, facts: Facts, lacks: list[tuple[Backend, Lack]]) -> None:
@@ -184,10 +187,11 @@ def check_not_lost(name: str, facts: Facts, lacks: list[tuple[Backend, Lack]]) -
     if lacks:
         cards = ", ".join(dict.fromkeys(gpu.name for kind, _ in lacks for gpu in kind.gpus(facts)))
         why = "; ".join(lack.what for _, lack in lacks)
+        ways = [f"on {facts.host}: {lack.next}; or " for _, lack in lacks if lack.next]
         raise PlanError(
             f"{cards or 'its GPU'} cannot be used: {why}",
             host=facts.host,
-            next=f"on {facts.host}: {lacks[0][1].next}; or {anyway}",
+            next=f"{''.join(ways[:1])}{anyway}",
         )
     reason = facts.unknown.get("gpus")
     if reason is not None and not facts.gpus and not _never_worked(reason):
@@ -201,6 +205,10 @@ def check_not_lost(name: str, facts: Facts, lacks: list[tuple[Backend, Lack]]) -
 def _never_worked(reason: str) -> bool:
     """A card without a driver, as against one whose driver failed."""
     return "not installed" in reason
+
+
+def _to_use(lack: Lack) -> str:
+    return f"; to use it: {lack.next}" if lack.next else ""
 
 
 def _idle(kind: Backend, facts: Facts, passed: Iterable[Backend]) -> tuple[str, ...]:
@@ -230,6 +238,7 @@ def _asked(name: str, facts: Facts) -> Backend:
     if lack is not None:
         able = (n for n in ranked(facts) if n != name and lacking(BACKENDS.take(n), facts) is None)
         other = next(able, None)
-        way = f'; or set backend = "{other}" under {table}' if other else ""
-        raise PlanError(lack.what, host=facts.host, next=f"on {facts.host}: {lack.next}{way}")
+        ways = [f"on {facts.host}: {lack.next}"] if lack.next else []
+        ways += [f'set backend = "{other}" under {table}'] if other else []
+        raise PlanError(lack.what, host=facts.host, next="; or ".join(ways) or f"take backend out of {table}")
     return kind

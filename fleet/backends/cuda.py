@@ -3,11 +3,12 @@
 import re
 from dataclasses import dataclass
 
-from fleet.backends.base import Backend, Lack, absence
+from fleet.backends.base import Backend, Lack, absence, missing
 from fleet.backends.rules import nvidia as rules
 from fleet.core.facts import Facts, Gpu, Tool
 from fleet.core.packages import install, suggest
 from fleet.core.shell import quote
+from fleet.core.versions import dotted, numbers
 
 GIB = 2**30
 TITLE = "NVIDIA CUDA"
@@ -80,9 +81,20 @@ def _way(facts: Facts) -> Way | Lack:
     """The newest toolkit that suits GPUs, driver and compiler; else what is wrong with the newest."""
     toolkits = _toolkits(facts)
     if not toolkits:
-        return absence(TITLE, ("nvcc",), facts)
+        absent = missing(facts, backend.tools, backend.libraries)
+        return absence(TITLE, absent, facts, {"nvcc": suggest("nvcc", _suited(facts))})
     ways = [_judged(tool, facts) for tool in toolkits]
     return next((way for way in ways if isinstance(way, Way)), ways[0])
+
+
+def _suited(facts: Facts) -> str | None:
+    """The toolkit to install, where not every one compiles for the cards: the last or the first that does."""
+    wanted = (rules.capability(gpu.capability, gpu.name) for gpu in gpus(facts))
+    known = [rules.TOOLKITS[each] for each in wanted if each in rules.TOOLKITS]
+    if ends := [last for _, last in known if last is not None]:
+        return dotted(min(ends))
+    first = max((first for first, _ in known), default=rules.PACKAGED)
+    return dotted(first) if first > rules.PACKAGED else None
 
 
 def _toolkits(facts: Facts) -> list[Tool]:
@@ -90,18 +102,18 @@ def _toolkits(facts: Facts) -> list[Tool]:
     found: dict[tuple[int, ...], Tool] = {}
     for name, tool in facts.tools.items():
         if name == "nvcc" or re.fullmatch(r"nvcc-\d[\d.]*", name):
-            parts = rules.numbers(tool.version)
+            parts = numbers(tool.version)
             if parts not in found or name == "nvcc":
                 found[parts] = tool
     return [found[parts] for parts in sorted(found, reverse=True)]
 
 
 def _judged(nvcc: Tool, facts: Facts) -> Way | Lack:
-    parts = rules.numbers(nvcc.version)
+    parts = numbers(nvcc.version)
     if len(parts) < 2:
         return Way(nvcc, None)
     toolkit = (parts[0], parts[1])
-    name = f"CUDA {rules.dotted(toolkit)}"
+    name = f"CUDA {dotted(toolkit)}"
     for gpu in gpus(facts):
         wanted = rules.capability(gpu.capability, gpu.name)
         misfit = rules.fits_card(toolkit, wanted) if wanted else None
@@ -121,12 +133,12 @@ def _judged(nvcc: Tool, facts: Facts) -> Way | Lack:
 def _other_toolkit(name: str, misfit: str, gpu: Gpu, wanted: str, facts: Facts) -> Lack:
     first, last = rules.TOOLKITS[wanted]
     if misfit == "too new":
-        newest = rules.dotted(last or first)
+        newest = dotted(last or first)
         what = (
             f"{name} no longer compiles for {gpu.name} (capability {wanted}); {newest} is the last that does"
         )
         return Lack(what, install(facts, suggest("nvcc", newest)))
-    oldest = rules.dotted(first)
+    oldest = dotted(first)
     what = f"{name} is too old for {gpu.name} (capability {wanted}), which needs {oldest} or newer"
     return Lack(what, install(facts, suggest("nvcc", oldest)))
 
@@ -137,7 +149,7 @@ def _files_missing(toolkit: rules.Version, facts: Facts) -> tuple[str, ...]:
         name
         for name in backend.libraries
         if any(file.startswith(f"{name}-") for file in facts.libraries)
-        and f"{name}-{rules.dotted(toolkit)}" not in facts.libraries
+        and f"{name}-{dotted(toolkit)}" not in facts.libraries
     )
 
 
@@ -145,7 +157,7 @@ def _host_compiler(nvcc: Tool, toolkit: rules.Version, name: str, facts: Facts) 
     """The c++ of the host where nvcc accepts it, else the newest other one that it accepts."""
     most = rules.ceiling(toolkit)
     default = facts.tools.get("c++")
-    major = (rules.numbers(default.version) if default else ()) or (0,)
+    major = (numbers(default.version) if default else ()) or (0,)
     kind = "clang" if default and _is_clang(default, facts) else "gcc"
     accepted = None if most is None else most.clang if kind == "clang" else most.gcc
     if facts.os != "linux" or most is None or accepted is None or major[0] <= accepted:
@@ -187,6 +199,7 @@ backend = Backend(
     lack=lack,
     notes=notes,
     prelude=prelude,
+    archive="cuda",
     memory=2 * GIB,
     room=4 * GIB,
 )

@@ -2,9 +2,9 @@
 
 from fleet.backends.base import Backend, Lack
 from fleet.backends.rules import amd as rules
-from fleet.backends.rules.nvidia import dotted, numbers
 from fleet.core.facts import Facts, Gpu
 from fleet.core.shell import assign, quote
+from fleet.core.versions import dotted, numbers
 
 GIB = 2**30
 
@@ -30,9 +30,9 @@ def lack(facts: Facts) -> Lack | None:
         target = _target(gpu)
         if gpu.capability is not None and target is None:
             what = f"ROCm has no kernels for {gpu.name} ({gpu.capability})"
-            return Lack(what, f"nothing to install, unless AMD's list of GPUs now names {gpu.capability}")
+            return Lack(what, None)
         first = rules.TARGETS[target] if target else rules.OLDEST
-        if there and there < first:
+        if rules.OLDEST <= there < first:
             what = (
                 f"ROCm {dotted(there)} has no kernels for {gpu.name} ({target}), {dotted(first)} is the first"
             )
@@ -93,6 +93,7 @@ backend = Backend(
     notes=notes,
     prelude=prelude,
     launch=launch,
+    archive="rocm",
     memory=2 * GIB,
     room=4 * GIB,
 )

@@ -48,6 +48,7 @@ backend = Backend(
     cmake=(3, 20),
     compilers=lambda facts: ("icpx",),
     launch=environment,
+    archive="sycl",
     memory=2 * 2**30,
     room=4 * 2**30,
 )

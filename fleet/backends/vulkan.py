@@ -38,6 +38,7 @@ backend = Backend(
     libraries=("vulkan", "spirv-headers"),
     cmake=(3, 19),
     compilers=lambda facts: ("c++", "glslc"),
+    archive="vulkan",
     memory=2 * 2**30,
     room=2 * 2**30,
 )

@@ -21,7 +21,6 @@ NAME = re.compile(
 FILE = re.compile(r"-bin-(?P<label>[a-z0-9.-]+?)\.(?:tar\.gz|tgz|zip)$")
 SYSTEMS = {"ubuntu": "linux", "linux": "linux", "macos": "macos"}
 PROCESSORS = {"x64": "x86_64", "arm64": "arm64", "s390x": "s390x"}
-WORDS = {"vulkan": "vulkan", "rocm": "hip", "cuda": "cuda", "sycl": "sycl"}
 PLAIN = {("macos", "arm64"): "metal"}  # without a word; all others compute on the processor
 BUILD = 'source = "git:URL" and ref = "TAG" under [llama_cpp]'
 # their binaries serve another backend too: every release is made with GGML_RPC
@@ -44,10 +43,14 @@ def kind(label: str) -> Kind | None:
     if found is None or found["system"] not in SYSTEMS:
         return None
     os, arch, word = SYSTEMS[found["system"]], PROCESSORS[found["arch"]], found["word"]
-    if word is not None and word not in WORDS:
+    backend = _made_for(word) if word else PLAIN.get((os, arch), "cpu")
+    if backend is None:
         return None
-    backend = WORDS[word] if word else PLAIN.get((os, arch), "cpu")
     return Kind(os, arch, backend, found["version"])
+
+
+def _made_for(word: str) -> str | None:
+    return next((name for name, kind in BACKENDS.all() if kind.archive == word), None)
 
 
 def choose(wish: "Host", facts: Facts, assets: tuple[Asset, ...]) -> tuple[Asset, str, tuple[str, ...]]:

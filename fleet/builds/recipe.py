@@ -6,12 +6,13 @@ import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from fleet.backends.base import Backend, choose, version
+from fleet.backends.base import Backend, choose
 from fleet.builds.options import is_native, translate
 from fleet.core.errors import PlanError
 from fleet.core.facts import Facts
 from fleet.core.flow import Tree
 from fleet.core.packages import install
+from fleet.core.versions import dotted, numbers
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Host
@@ -120,12 +121,11 @@ def _check_portable(facts: Facts, compiler: str) -> None:
     """
     oldest = PORTABLE_GCC.get(facts.arch or "", 0)
     tool = facts.tools.get(compiler)
-    found = version(tool.version) if tool else ()
+    found = numbers(tool.version) if tool else ()
     if facts.os == "linux" and found and found[0] < oldest and "clang" not in compiler:
         name = f"g++-{oldest}"
-        there = ".".join(map(str, found))
         raise PlanError(
-            f"portable = true needs gcc {oldest} or newer on {facts.arch}, and {compiler} is {there}",
+            f"portable = true needs gcc {oldest} or newer on {facts.arch}, and {compiler} is {dotted(found)}",
             host=facts.host,
             next=f'on {facts.host}: {install(facts, name)}; then cmake = {{ CMAKE_CXX_COMPILER = "{name}", '
             f'CMAKE_C_COMPILER = "gcc-{oldest}" }} under [hosts.{facts.host}]',

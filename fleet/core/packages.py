@@ -173,7 +173,7 @@ def _cuda(facts: Facts, family: str, name: str, names: tuple[str, ...]) -> str |
     wanted = CUDA.fullmatch(name)
     version = wanted[1] if wanted and wanted[1] else None
     if name.startswith("nvcc"):
-        if version is None and facts.platform == "wsl":
+        if version is None and (facts.platform == "wsl" or family != "apt"):
             version = next((gpu.runtime for gpu in facts.gpus if gpu.runtime), None)
         plain = "cuda-toolkit" if facts.platform == "wsl" else own
         return f"cuda-toolkit-{version.replace('.', '-')}" if version else plain

@@ -196,7 +196,6 @@ def test_an_old_card_computes_through_vulkan(card):
 def test_every_backend_but_the_processor_is_proven_by_its_device():
     for name, kind in BACKENDS.all():
         assert (kind.device is None) == (kind.switch is None) == (name == "cpu")
-        assert lacking(kind, BARE) is None or lacking(kind, BARE).next
 
 
 @pytest.mark.parametrize(
@@ -236,6 +235,14 @@ def test_amd_cards_are_compiled_for_and_pass_for_a_sibling_where_they_must(targe
 def test_rocm_is_taken_only_where_it_has_kernels_for_the_card(target, rocm, what):
     facts = with_tools(replace(XTX, gpus=(amd("card", target),)), tool("hipconfig", rocm))
     assert lacking(BACKENDS.take("hip"), facts).what == what
+
+
+def test_a_card_that_rocm_does_not_know_is_no_reason_to_install_rocm():
+    facts = with_tools(replace(BARE, gpus=(amd("Radeon RX 580", "gfx803"),)))
+    error = refusal(facts)
+    assert error.what.startswith(
+        "Radeon RX 580 cannot be used: ROCm has no kernels for Radeon RX 580 (gfx803)"
+    )
 
 
 def test_rocm_compiles_with_its_own_clang():

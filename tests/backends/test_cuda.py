@@ -173,3 +173,18 @@ def test_a_jetson_has_one_toolkit_from_jetpack_and_no_driver_to_ask():
 def test_the_nvcc_of_the_distribution_gets_the_files_of_the_distribution():
     facts = with_tools(replace(FULL, libraries={}), {"nvcc": Tool("nvcc", "/usr/bin/nvcc", "12.4.131")})
     assert "sudo apt-get install nvidia-cuda-dev libcublas-dev" in refused(facts).next
+
+
+@pytest.mark.parametrize(
+    ("capability", "system", "command"),
+    [
+        ("8.9", "Debian GNU/Linux 12 (bookworm)", "sudo apt-get install nvidia-cuda-toolkit"),
+        ("8.9", "Fedora Linux 41", "sudo dnf install cuda-toolkit-12-8 (from NVIDIA's repository)"),
+        ("6.1", "Fedora Linux 41", "sudo dnf install cuda-toolkit-12-9 (from NVIDIA's repository)"),
+        ("12.0", "Ubuntu 24.04", "sudo apt-get install cuda-toolkit-12-8 (from NVIDIA's repository)"),
+    ],
+)
+def test_the_toolkit_to_install_is_one_that_compiles_for_the_card(capability, system, command):
+    card = nvidia("the card", capability, "12.8")
+    error = refused(without(FULL, "nvcc", gpus=(card,), os_version=system))
+    assert error.next.startswith(f"on rtx: {command}")

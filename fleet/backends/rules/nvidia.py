@@ -9,6 +9,8 @@ knowledge, as are the gcc of 12.0 and the last toolkit of 3.x: nobody measured t
 import re
 from dataclasses import dataclass
 
+from fleet.core.versions import numbers
+
 Version = tuple[int, int]
 
 
@@ -58,6 +60,9 @@ TOOLKITS: dict[str, tuple[Version, Version | None]] = {
     "12.0": ((12, 8), None),  # RTX 50xx, RTX PRO Blackwell
     "12.1": ((12, 9), None),  # GB10
 }
+
+# what distributions in use have in their own packages, or newer: Debian 12 has 11.8
+PACKAGED: Version = (11, 8)
 
 # for drivers too old to say the capability: the series in the card's name
 SERIES: tuple[tuple[str, str], ...] = (
@@ -116,13 +121,3 @@ def accepts(toolkit: Version, runtime: str | None, driver: str | None) -> bool:
         return toolkit <= named[:2]
     found, oldest = numbers(driver), DRIVERS.get(toolkit[0])
     return not found or oldest is None or found >= oldest
-
-
-def numbers(text: str | None) -> tuple[int, ...]:
-    """The first version in a text; empty where there is none."""
-    found = re.search(r"\d+(?:\.\d+)*", text or "")
-    return tuple(int(part) for part in found[0].split(".")) if found else ()
-
-
-def dotted(parts: tuple[int, ...]) -> str:
-    return ".".join(map(str, parts))
