@@ -130,11 +130,34 @@ class LastMeasured:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadHelp:
-    """What this very llama-server on the host says to --help. Answer: str."""
+class ReadProgram:
+    """What this very llama-server on the host says to --help and --version.
+
+    Answer: both texts. Raises StepError where it does not answer.
+    """
 
     host: str
     fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadWeights:
+    """What a model's header says; its weights are not fetched, unless nothing less can be had.
+
+    Answer: fleet.models.weights.Weights. Raises FleetError: no such model, or no header of one.
+    """
+
+    model: str  # a name of the inventory, a .gguf file, or an address
+
+
+@dataclass(frozen=True, slots=True)
+class AskOracle:
+    """What the build's llama-fit-params says of a model on the host. Answer: str, empty where it fails."""
+
+    host: str
+    fingerprint: str
+    sha256: str
+    arguments: str  # shell words after `-m FILE`
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +233,9 @@ class Forward:
 
 Need = (
     Probe
-    | ReadHelp
+    | ReadProgram
+    | ReadWeights
+    | AskOracle
     | FindTree
     | FindModel
     | Claim

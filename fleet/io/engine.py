@@ -8,6 +8,7 @@ from fleet.commands.base import Request, Verb
 from fleet.core.errors import DeadlineError, FleetError, PlanError
 from fleet.core.events import Confirmed, HostDone, HostFailed, Planned
 from fleet.core.flow import (
+    AskOracle,
     Carry,
     Claim,
     Claimed,
@@ -22,19 +23,21 @@ from fleet.core.flow import (
     Now,
     Print,
     Probe,
-    ReadHelp,
     ReadLine,
+    ReadProgram,
+    ReadWeights,
     Say,
     Tail,
 )
 from fleet.core.plan import Artifact, Plan
-from fleet.io import onboard, talk
+from fleet.io import headers, onboard, talk
 from fleet.io.artifacts import Artifacts
 from fleet.io.carry import Carrier
 from fleet.io.crash import bug
 from fleet.io.door import Question
 from fleet.io.gather import Gather
 from fleet.io.looks import look
+from fleet.io.programs import said
 from fleet.io.world import World, actor
 
 
@@ -152,8 +155,12 @@ class Engine:
                 return await look(world, name, facts, seconds)
             case LastMeasured(name):
                 return world.journal.measured(name), world.journal.last_seen(name), world.clock.now()
-            case ReadHelp(name, fingerprint):
-                return await world.help_text(name, fingerprint)
+            case ReadProgram(name, fingerprint):
+                return await said(world, name, fingerprint)
+            case ReadWeights(model):
+                return await headers.weights(world, self.artifacts, model)
+            case AskOracle():
+                return await headers.oracle(world, need)
             case Say(event):
                 return world.say(event)
             case Print(text, end):

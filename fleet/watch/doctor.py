@@ -7,6 +7,7 @@ from fleet.core.errors import FleetError
 from fleet.core.facts import Facts, Live
 from fleet.core.plan import size_text
 from fleet.servers.failure import explain
+from fleet.servers.proof import shortfall, summary
 from fleet.watch.finding import Finding
 from fleet.watch.states import server_state
 from fleet.watch.toolchain import toolchain
@@ -126,8 +127,13 @@ def _servers(inventory: "Inventory", host: str, facts: Facts, live: tuple[Live, 
                 f"failed: {failure.cause}",
                 failure.next or f"fleet logs {one.server}@{host}",
             )
+        elif state == "degraded" and shortfall(one) is not None:
+            following = one.proof.next if one.proof else None
+            yield Finding(
+                "bad", one.server, f"{state}: {reason}", following or f"fleet build {host} --rebuild"
+            )
         elif state in ("ready", "busy", "sleeping"):
-            yield Finding("ok", one.server, state)
+            yield Finding("ok", one.server, f"{state}: {summary(one.proof)}" if one.proof else state)
         else:
             yield Finding(
                 "warn", one.server, f"{state}: {reason or ''}".rstrip(": "), _next(state, one.server, host)
