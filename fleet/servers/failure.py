@@ -96,7 +96,8 @@ SIGNS = (
         "another process of this server still runs: {1}",
         "fleet restart {server}@{host}",
     ),
-    Sign(r"(?:No such file or directory|not found)$", "the build is not there", DEPLOY),
+    # of a shell; lines of llama-server begin with a time
+    Sign(r"^(?!\d+\.\d\d).*(?:No such file or directory|not found)$", "the build is not there", DEPLOY),
     Sign(r"exiting due to model loading error", "the model could not be loaded", LOGS),
     Sign(r"exiting due to HTTP server error", "the HTTP server could not start", LOGS),
 )
