@@ -96,8 +96,12 @@ SIGNS = (
         "another process of this server still runs: {1}",
         "fleet restart {server}@{host}",
     ),
-    # of a shell; lines of llama-server begin with a time
-    Sign(r"^(?!\d+\.\d\d).*(?:No such file or directory|not found)$", "the build is not there", DEPLOY),
+    Sign(
+        r"bin/llama-server'?: (?:No such file or directory|not found)$"
+        r"|[Nn]o such file or directory: \S*bin/llama-server$",
+        "the build is not there",
+        DEPLOY,
+    ),
     Sign(r"exiting due to model loading error", "the model could not be loaded", LOGS),
     Sign(r"exiting due to HTTP server error", "the HTTP server could not start", LOGS),
 )

@@ -22,10 +22,10 @@ def memory(info: Section, limits: Section, swaps: Section) -> tuple[Memory, Mapp
     total, available = kib.get("MemTotal"), kib.get("MemAvailable")
     for words in re.findall(r"(?m)^memory=([0-9]{1,18}) ([0-9]{1,18}) ([0-9]{0,18})$", limits.text):
         most, held, inactive = (int(word or 0) for word in words)
-        if total is None or most >= total:
-            continue
+        if most >= kib.get("MemTotal", most + 1):
+            continue  # as good as none
         left = max(most - max(held - inactive, 0), 0)
-        total = most
+        total = most if total is None else min(most, total)
         available = left if available is None else min(left, available)
     unknown = {}
     if total is None:
