@@ -30,8 +30,11 @@ beside() {
 # Patterns stay what they are where nothing matches them; paths with spaces hold no toolkit.
 # shellcheck disable=SC2086
 probe_libraries() (
-    _system_includes="/usr/include /usr/local/include /opt/homebrew/include"
-    _system_libs="/usr/lib64 /usr/lib/*-linux-gnu* /usr/lib /usr/local/lib /lib64 /lib /opt/homebrew/lib"
+    _system_includes="/usr/include /usr/local/include"
+    _system_libs="/usr/lib64 /usr/lib/*-linux-gnu* /usr/lib /usr/local/lib /lib64 /lib"
+    if [ "$os" = Darwin ]; then
+        _system_includes="/usr/local/include /opt/homebrew/include" _system_libs="/usr/local/lib /opt/homebrew/lib"
+    fi
 
     # The toolkit that nvcc on the PATH belongs to comes first.
     _nvcc=$(command -v nvcc) || _nvcc=
