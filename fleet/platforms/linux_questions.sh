@@ -59,7 +59,8 @@ linux_nodes() (
 
 # What this program is allowed: by its affinity, its limits, and every control group that it is in, of either kind.
 linux_limits() {
-    is_here nproc && printf 'nproc=%s\n' "$(nproc)"
+    # nproc would also obey these two
+    is_here nproc && printf 'nproc=%s\n' "$(OMP_NUM_THREADS='' OMP_THREAD_LIMIT='' nproc)"
     printf 'page=%s\n' "$(getconf PAGESIZE 2>/dev/null)"
     # shellcheck disable=SC3045
     printf 'lockable=%s\n' "$(ulimit -l 2>/dev/null)"
@@ -138,15 +139,21 @@ linux_kfd() (
     :
 )
 
-# Old drivers do not know compute_cap; one unknown field fails the whole query. The columns are named in the answer.
+# One field that the driver does not know fails the whole query, as compute_cap does with old ones: it is asked again
+# without. The columns are named in the answer.
 linux_nvidia() {
-    _nvidia=127
+    _nvidia=127 _fields=index,uuid,name,compute_cap,driver_version,memory.total,memory.free,mig.mode.current
     is_here nvidia-smi || return 127
-    for _fields in uuid,name,compute_cap,driver_version,memory.total,memory.free,mig.mode.current \
-        uuid,name,driver_version,memory.total,memory.free; do
-        _answer=$(limited 20 nvidia-smi --query-gpu=index,$_fields --format=csv,nounits 2>&1)
+    while :; do
+        _answer=$(limited 20 nvidia-smi "--query-gpu=$_fields" --format=csv,nounits 2>&1)
         _nvidia=$?
-        case $_answer in *'not a valid field'*) ;; *) break ;; esac
+        case $_answer in *'Field "'*'" is not a valid field'*) ;; *) break ;; esac
+        _field=${_answer#*Field \"}
+        _field=${_field%%\"*}
+        case ,$_fields, in *",$_field,"*) ;; *) break ;; esac
+        _fields=,$_fields,
+        _fields=${_fields%%",$_field,"*},${_fields#*",$_field,"}
+        _fields=${_fields#,} _fields=${_fields%,}
     done
     printf '%s\n' "$_answer"
     return $_nvidia

@@ -70,7 +70,9 @@ def cpu(section: Section, oids: Mapping[str, str]) -> tuple[Cpu, Mapping[str, st
         ),
         None,
     )
-    performance = number(oids.get("hw.perflevel0.physicalcpu")) or number(oids.get("hw.physicalcpu"))
+    performance = number(oids.get("hw.perflevel0.physicalcpu"))
+    if performance is None and oids.get("hw.optional.arm64") != "1":  # Intel has one kind
+        performance = number(oids.get("hw.physicalcpu")) or number(oids.get("machdep.cpu.core_count"))
     slower = [number(oids.get(f"hw.perflevel{level}.physicalcpu")) for level in range(1, 4)]
     flags = [
         name.removeprefix("hw.optional.").removeprefix("arm.")

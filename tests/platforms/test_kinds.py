@@ -120,3 +120,16 @@ def test_libraries_are_known_with_where_they_lie_and_where_they_were_looked_for(
     facts = linux(libraries=said)
     assert dict(facts.libraries) == {"cudart": "/usr/local/cuda/lib64/libcudart.so"}
     assert facts.searched == ("/usr/local/cuda", "/usr/include")
+
+
+@pytest.mark.parametrize(
+    ("machine", "bits", "arch"),
+    [
+        ("aarch64", "64", "arm64"),
+        ("aarch64", "32", "arm"),
+        ("armv7l", "32", "armv7l"),
+        ("x86_64", "", "x86_64"),
+    ],
+)
+def test_a_system_of_32_bits_under_a_kernel_of_64_is_what_its_programs_are(machine, bits, arch):
+    assert linux(machine, more=f"bits={bits}").arch == arch

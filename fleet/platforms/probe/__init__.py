@@ -14,6 +14,7 @@ from fleet.supervisors import instances
 __all__ = ["parse", "probe_program", "refusal"]
 
 ARCHITECTURES = {"aarch64": "arm64", "amd64": "x86_64", "armv8l": "arm"}
+NARROW = {"arm64": "arm", "x86_64": "x86"}
 WINDOWS = ("MINGW", "MSYS", "CYGWIN", "Windows")
 
 
@@ -57,14 +58,13 @@ def parse(host: str, output: bytes, nonce: str, at: float) -> Facts:
     where, searched = libraries(_text(found, "libraries"))
     reasons = {"boot_id": "boot", "clock": "clock", "user": "user", "home": "home", "kernel": "release"}
     unknown |= {path: "the host did not say" for path, key in reasons.items() if not told.get(key)}
-    machine = told.get("machine") or None
     return Facts(
         host=host,
         platform=name,
         os=kind.os,
         os_version=system.os_version,
         kernel=told.get("release") or None,
-        arch=ARCHITECTURES.get(machine, machine) if machine else None,
+        arch=_architecture(told),
         libc=system.libc,
         boot_id=told.get("boot") or None,
         uptime=system.uptime,
@@ -94,6 +94,13 @@ def parse(host: str, output: bytes, nonce: str, at: float) -> Facts:
         libraries=where,
         searched=searched,
     )
+
+
+def _architecture(told: Mapping[str, str]) -> str | None:
+    """What programs there are made of: a kernel of 64 bits may hold a system of 32 (Raspberry Pi OS)."""
+    machine = told.get("machine", "")
+    known = ARCHITECTURES.get(machine, machine)
+    return (NARROW.get(known, known) if told.get("bits") == "32" else known) or None
 
 
 def _text(found: Mapping[str, Section], name: str) -> str:

@@ -1,5 +1,5 @@
 # What a GPU backend is compiled with beside its compiler, and where that was looked for. Asks the file system only.
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154
 
 # NAME=FILE for the first that exists; a pattern may stand for it.
 library() {

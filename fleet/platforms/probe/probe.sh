@@ -12,8 +12,8 @@ section() {
 probe_system() {
     printf 'system=%s\nrelease=%s\nmachine=%s\n' "$os" "$(uname -r)" "$(uname -m)"
     printf 'user=%s\nhome=%s\nroot=%s\n' "$(id -un)" "$HOME" "$FLEET_ROOT"
-    printf 'clock=%s\n' "$(date +%s)"
-    [ -n "${ANDROID_ROOT:-}" ] && echo android=yes
+    printf 'clock=%s\nbits=%s\n' "$(date +%s)" "$(getconf LONG_BIT 2>/dev/null)"
+    case ${ANDROID_ROOT:+Android}$(uname -o 2>/dev/null) in *Android*) echo android=yes ;; esac
     [ -n "${TERMUX_VERSION:-}" ] && echo "termux=$TERMUX_VERSION"
     is_here boot_id && printf 'boot=%s\n' "$(boot_id)"
     :
