@@ -60,6 +60,10 @@ SHAPES = {
             trained=8192, window=4096, is_tied=True, has_post_norms=True,
         ),
         Shape(
+            *("gemma3-270m", "gemma3", 18, 640, 4, 1, 256, 2048, 262144),
+            trained=32768, window=512, is_tied=True, has_head_norms=True, has_post_norms=True,
+        ),
+        Shape(
             *("gemma3-27b", "gemma3", 62, 5376, 32, 16, 128, 21504, 262208),
             trained=131072, window=1024, is_tied=True, has_head_norms=True, has_post_norms=True,
         ),
