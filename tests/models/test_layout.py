@@ -159,7 +159,7 @@ def test_no_architecture_is_both_plain_and_unlike():
 
 
 def test_a_header_without_layers_is_refused_by_name():
-    with pytest.raises(PlanError, match="llama.block_count"):
+    with pytest.raises(PlanError, match=r"llama\.block_count"):
         layout(of("llama", 0))
     with pytest.raises(PlanError, match="does not say its architecture"):
         layout(Header(3, {}, 0, 0, 0, 0, Sums()))
