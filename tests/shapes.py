@@ -38,6 +38,7 @@ class Shape:
     has_post_norms: bool = False
     state: tuple[int, int, int, int] | None = None  # inner, state, groups, ranks of a recurrent layer
     keys: Mapping[str, Value] = field(default_factory=dict)
+    general: Mapping[str, Value] = field(default_factory=dict)  # keys without the architecture before them
 
     @property
     def is_recurrent(self) -> bool:
@@ -200,6 +201,7 @@ def _pairs(shape: Shape, layers: int, file_type: int) -> list[bytes]:
         "general.name": shape.name,
         "general.file_type": file_type,
         "tokenizer.ggml.model": "no_vocab",
+        **shape.general,
     }
     named = general | {f"{shape.architecture}.{key}": value for key, value in own.items()}
     return [_text(key) + _value(value) for key, value in named.items()]

@@ -6,7 +6,7 @@ import pytest
 
 from fleet.core.facts import Build, Device, Gpu, Memory
 from fleet.models.repack import Q4_K, Q6_K, reordered
-from fleet.models.room import MARGIN, pools
+from fleet.models.room import DRIVER_SHARE, MARGIN, pools
 from tests.models.values import BARE, GIB, M3_MAX, MIB, MTL0, ORIN, RTX_4070, TWO_3090, nvidia
 
 
@@ -44,8 +44,11 @@ def test_each_card_is_a_pool():
 
 
 def test_what_the_predecessor_holds_is_its_successors():
-    alone, again = pools(RTX_4070, "cuda")[0], pools(RTX_4070, "cuda", returned={"CUDA0": 3 * GIB})[0]
-    assert again.available == alone.available + 3 * GIB
+    busy = replace(RTX_4070, gpus=(nvidia("NVIDIA GeForce RTX 4070", 12282, 6000),))
+    alone, again = pools(busy, "cuda")[0], pools(busy, "cuda", returned={"CUDA0": 3 * GIB})[0]
+    # its context of 416 MiB ends with it
+    assert again.available == alone.available + 3 * GIB + int(12282 * MIB * DRIVER_SHARE)
+    assert pools(busy, "cuda", returned={"CUDA0": 99 * GIB})[0].available < 12282 * MIB
 
 
 def test_a_card_that_does_not_say_what_is_free_is_unknown_and_not_empty():
