@@ -28,6 +28,7 @@ class Wish:
     swa_full: bool = False
     cache_ram: int = 0  # bytes of main memory for cached prompts
     split: tuple[float, ...] = ()  # proportions among the devices; empty: by their free memory
+    devices: tuple[str, ...] | None = None  # as --list-devices names them; None: all of the backend
     mapped: bool = True  # the file is mapped: its pages are shared with the system's cache
 
 
@@ -44,6 +45,7 @@ def wish(server: "Server", given: Mapping[str, object], cache_ram: int = 0) -> W
     kind = server.kv_type or KV_TYPE
     lent = _number(given, "cache-ram")
     layers = _number(given, "gpu-layers")
+    named = server.devices or given.get("device")
     return Wish(
         context=server.context or _number(given, "ctx-size"),
         parallel=parallel,
@@ -55,8 +57,13 @@ def wish(server: "Server", given: Mapping[str, object], cache_ram: int = 0) -> W
         experts_on_host=1 << 20 if given.get("cpu-moe") else _number(given, "n-cpu-moe") or 0,
         swa_full=bool(given.get("swa-full")),
         cache_ram=cache_ram if lent is None else max(0, lent) * MIB,
+        devices=_names(str(named)) if named else None,
         mapped=str(given.get("load-mode", "auto")) not in ("none", "dio"),
     )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip() not in ("", "none"))
 
 
 def _number(given: Mapping[str, object], name: str) -> int | None:
