@@ -32,14 +32,15 @@ class Wish:
     mapped: bool = True  # the file is mapped: its pages are shared with the system's cache
 
 
-def wish(server: "Server", given: Mapping[str, object], cache_ram: int = 0) -> Wish:
+def wish(server: "Server", cache_ram: int = 0, given: Mapping[str, object] | None = None) -> Wish:
     """What the inventory wants of a server.
 
     Args:
         server: its table.
-        given: its `args`, translated to flags of today (servers.flags.translate).
-        cache_ram: bytes of main memory for prompts, where `given` does not say.
+        cache_ram: bytes of main memory for prompts, where its `args` do not say.
+        given: its `args` as flags of today (servers.flags.translate); as they are typed without it.
     """
+    given = server.args if given is None else given
     parallel = server.parallel or _number(given, "parallel") or PARALLEL
     unified = given.get("kv-unified", server.parallel is None)
     kind = server.kv_type or KV_TYPE

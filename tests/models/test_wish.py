@@ -14,7 +14,7 @@ from tests.shapes import SHAPES, write
 
 
 def of(given=None, **keys) -> Wish:
-    return wish(Server(model="m", on=("all",), **keys), given or {})
+    return wish(Server(model="m", on=("all",), **keys), 0, given)
 
 
 def test_slots_that_nobody_counted_share_one_cache():
