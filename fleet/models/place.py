@@ -89,7 +89,8 @@ def propose(wants: Sequence[Want], rooms: Rooms, most_steps: int = MOST_STEPS) -
     for want in able:
         if want.server in placed:
             placed[want.server] += _more(want, placed[want.server][0], left)
-    gone = [Gone(want.server, _why(want, wants, rooms)) for want in wants if want.server not in placed]
+    reasons = _Reasons(wants, rooms)
+    gone = [Gone(want.server, reasons.of(want)) for want in wants if want.server not in placed]
     return Proposal(
         tuple(Choice(want.server, option) for want in wants for option in placed.get(want.server, ())),
         tuple(gone),
@@ -170,28 +171,45 @@ def _more(want: Want, first: Option, left: dict[Pool, int]) -> list[Option]:
     return found
 
 
-def _why(want: Want, wants: Sequence[Want], rooms: Rooms) -> str:
-    """A sentence that shows, with numbers, that there is no room."""
-    if not want.options:
-        return want.lack or f"no host of its `on` can hold it: {', '.join(want.hosts) or 'there is none'}"
-    alone = [option for option in want.options if _fits(option, rooms)]
-    if not alone:
-        option = min(want.options, key=lambda one: one.bytes)
-        return f"it alone is too large for every host it may go on: {_lack(option, rooms)}"
-    hosts = {option.host for option in want.options}
-    rivals = [other for other in wants if {one.host for one in other.options} <= hosts and other.options]
-    where = ", ".join(host for host in want.hosts if host in hosts)
-    # Each takes at least so much of the pools that servers like it fill first.
-    pools = {(option.host, option.scarce) for other in rivals for option in other.options}
-    need = sum(_least(other) for other in rivals)
-    total = sum(rooms.get(pool, 0) for pool in pools)
-    names = ", ".join(other.server for other in rivals)
-    if len(rivals) > 1 and need > total:
+class _Reasons:
+    """Sentences that show, with numbers, that there is no room."""
+
+    def __init__(self, wants: Sequence[Want], rooms: Rooms) -> None:
+        self.wants, self.rooms = wants, rooms
+        self.places = {want.server: frozenset(option.host for option in want.options) for want in wants}
+        self.crowds: dict[frozenset[str], str | None] = {}
+
+    def of(self, want: Want) -> str:
+        if not want.options:
+            return want.lack or f"no host of its `on` can hold it: {', '.join(want.hosts) or 'there is none'}"
+        if not any(_fits(option, self.rooms) for option in want.options):
+            option = min(want.options, key=lambda one: one.bytes)
+            return f"it alone is too large for every host it may go on: {_lack(option, self.rooms)}"
+        hosts = self.places[want.server]
+        if hosts not in self.crowds:
+            self.crowds[hosts] = self._crowd(hosts)
+        where = ", ".join(sorted(hosts))
+        return self.crowds[hosts] or (
+            f"no arrangement of {count_text(len(self.wants), 'server')} leaves "
+            f"{size_text(_least(want))} on {where}"
+        )
+
+    def _crowd(self, hosts: frozenset[str]) -> str | None:
+        """Servers that can go nowhere else and need more than is there; None where they do not."""
+        rivals = [other for other in self.wants if other.options and self.places[other.server] <= hosts]
+        # Each takes at least so much of the pools that servers like it fill first.
+        pools = {(option.host, option.scarce) for other in rivals for option in other.options}
+        need = sum(_least(other) for other in rivals)
+        total = sum(self.rooms.get(pool, 0) for pool in pools)
+        if len(rivals) < 2 or need <= total:
+            return None
+        names = ", ".join(other.server for other in rivals[:5]) + (
+            f" and {len(rivals) - 5} more" if len(rivals) > 5 else ""
+        )
         return (
-            f"{names} can only go on {where}: they need {size_text(need)} at least, "
+            f"{names} can only go on {', '.join(sorted(hosts))}: they need {size_text(need)} at least, "
             f"{size_text(total)} are there"
         )
-    return f"no arrangement of {count_text(len(wants), 'server')} leaves {size_text(_least(want))} on {where}"
 
 
 def _lack(option: Option, rooms: Rooms) -> str:

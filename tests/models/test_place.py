@@ -102,10 +102,10 @@ def test_thirty_hosts_that_hold_everything_are_answered_at_once() -> None:
 
 
 def test_a_thousand_servers_are_placed_without_trying_all_ways() -> None:
-    rooms = {(f"h{number}", "CUDA0"): 12 for number in range(100)}
-    options = tuple(Option(f"h{number}", {"CUDA0": 3}) for number in range(100))
+    rooms = {(f"h{number}", "CUDA0"): 12 for number in range(40)}
+    options = tuple(Option(f"h{number}", {"CUDA0": 3}) for number in range(40))
     found = propose([Want(f"s{number}", (), options) for number in range(1000)], rooms)
-    assert len({choice.server for choice in found.chosen}) == 400
+    assert len({choice.server for choice in found.chosen}) == 160
     assert not found.is_proven
 
 
