@@ -127,12 +127,12 @@ class Tree(click.Group):
 
 def command(name: str, verb: Verb) -> click.Command:
     """A verb as a click command, with its own options and those that all verbs have."""
-    params: list[click.Parameter] = []
-    if verb.selects == "hosts":
+    params = [_parameter(option) for option in verb.options]
+    if verb.selects == "hosts":  # after what is needed, because there may be many
         params.append(click.Argument(["selector"], nargs=-1, shell_complete=_complete_hosts))
     if verb.selects == "server":
-        params.append(click.Argument(["target"], metavar="SERVER[@HOST]", shell_complete=_complete_hosts))
-    params += [_parameter(option) for option in verb.options]
+        target = click.Argument(["target"], metavar="SERVER[@HOST]", shell_complete=_complete_hosts)
+        params.insert(0, target)
     if verb.watches:
         params.append(click.Option(["--watch"], is_flag=True, help="Print what changes until interrupted."))
         params.append(

@@ -114,6 +114,26 @@ class ReadHelp:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadWeights:
+    """What a model's header says; its weights are not fetched, unless nothing less can be had.
+
+    Answer: fleet.models.weights.Weights. Raises FleetError: no such model, or no header of one.
+    """
+
+    model: str  # a name of the inventory, a .gguf file, or an address
+
+
+@dataclass(frozen=True, slots=True)
+class AskOracle:
+    """What the build's llama-fit-params says of a model on the host. Answer: str, empty where it fails."""
+
+    host: str
+    fingerprint: str
+    sha256: str
+    arguments: str  # shell words after `-m FILE`
+
+
+@dataclass(frozen=True, slots=True)
 class Tail:
     """Lines of logs, printed as they come. Answer: tuple[str, ...] of what was read."""
 
@@ -187,6 +207,8 @@ class Forward:
 Need = (
     Probe
     | ReadHelp
+    | ReadWeights
+    | AskOracle
     | FindTree
     | FindModel
     | Claim

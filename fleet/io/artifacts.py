@@ -15,6 +15,7 @@ from fleet.io.cache import full
 from fleet.io.ports import Transport
 from fleet.io.shelltext import placed
 from fleet.io.world import World
+from fleet.models.weights import Weights
 
 LARGEST = 8 << 30  # bytes of a finished build, which has hundreds of MiB
 
@@ -28,6 +29,7 @@ class Artifacts:
         self._tree: Tree | None = None
         self._models: dict[str, Artifact] = {}
         self._hashes: dict[Path, str] = {}
+        self.weights: dict[str, Weights] = {}  # headers that were read in this run
 
     async def tree(self) -> Tree:
         """Which llama.cpp the inventory means."""

@@ -32,10 +32,10 @@ async def download(url: str, part: Path, say: Callable[[str], None], *, idle: fl
         DeadlineError: nothing or next to nothing came for `idle` seconds.
         FleetError: no connection, or it broke too often. What came is kept.
     """
-    async with _client(idle) as client:
+    async with client(idle) as opened:
         for attempt in range(ATTEMPTS):
             try:
-                await _attempt(client, url, part, say, idle)
+                await _attempt(opened, url, part, say, idle)
                 return
             except httpx.TransportError as error:
                 if isinstance(error, httpx.TimeoutException):
@@ -47,7 +47,7 @@ async def download(url: str, part: Path, say: Callable[[str], None], *, idle: fl
                     isinstance(error, httpx.ConnectError | httpx.UnsupportedProtocol)
                     or attempt == ATTEMPTS - 1
                 ):
-                    raise _broken(url, error) from error
+                    raise broken(url, error) from error
             except OSError as error:
                 raise _disk(part, error) from error
 
@@ -59,18 +59,18 @@ async def length(url: str, *, idle: float = IDLE) -> int | None:
         PlanError: the server refuses.
         FleetError: no connection.
     """
-    async with _client(idle) as client:
+    async with client(idle) as opened:
         try:
-            response = await client.head(url)
+            response = await opened.head(url)
         except httpx.TransportError as error:
-            raise _broken(url, error) from error
+            raise broken(url, error) from error
     if response.status_code in (405, 501):
         return None
-    _check(url, response)
-    return _number(response.headers.get("content-length"))
+    check(url, response)
+    return count(response.headers.get("content-length"))
 
 
-def _client(idle: float) -> httpx.AsyncClient:
+def client(idle: float) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         follow_redirects=True, headers=HEADERS, timeout=httpx.Timeout(idle, connect=min(idle, 15.0))
     )
@@ -82,17 +82,17 @@ async def _attempt(
     held, validator = _held(part, url)
     headers = {"Range": f"bytes={held}-"} | ({"If-Range": validator} if validator else {}) if held else {}
     async with client.stream("GET", url, headers=headers) as response:
-        if response.status_code == 416 and _total(response) == held:
+        if response.status_code == 416 and range_total(response) == held:
             return
         if response.status_code == 416:
             forget(part)
             raise httpx.RemoteProtocolError("the server has another file now")
-        _check(url, response)
-        start = _start(response) if response.status_code == 206 else 0
+        check(url, response)
+        start = range_start(response) if response.status_code == 206 else 0
         if start not in (0, held):
             forget(part)
             raise httpx.RemoteProtocolError("the server sent another range")
-        rest = _number(response.headers.get("content-length"))
+        rest = count(response.headers.get("content-length"))
         total = None if rest is None else start + rest
         _make_room(part, rest)
         _remember(part, url, response)
@@ -131,7 +131,7 @@ async def _receive(
             say(f"{size_text(done)} of {size_text(total)}" if total else size_text(done))
 
 
-def _check(url: str, response: httpx.Response) -> None:
+def check(url: str, response: httpx.Response) -> None:
     """Raises for every answer that is not the file."""
     status = response.status_code
     if status in (200, 206):
@@ -197,7 +197,7 @@ def _disk(part: Path, error: OSError) -> FleetError:
     return FleetError(f"{error.filename or part}: {reason}", next=f"df -h {part.parent}")
 
 
-def _broken(url: str, error: httpx.TransportError) -> FleetError:
+def broken(url: str, error: httpx.TransportError) -> FleetError:
     reason = safe_line(str(error), 200) or type(error).__name__
     what = f"no connection to {_host(url)}: {reason}"
     return FleetError(what, kind="download", next=f"curl -I {shown(url)}")
@@ -212,15 +212,15 @@ def _host(url: str) -> str:
     return httpx.URL(url).host
 
 
-def _number(text: str | None) -> int | None:
+def count(text: str | None) -> int | None:
     return int(text) if text is not None and re.fullmatch(r"\d{1,18}", text) else None
 
 
-def _start(response: httpx.Response) -> int | None:
+def range_start(response: httpx.Response) -> int | None:
     found = re.match(r"bytes (\d{1,18})-", response.headers.get("content-range", ""))
     return int(found[1]) if found else None
 
 
-def _total(response: httpx.Response) -> int | None:
+def range_total(response: httpx.Response) -> int | None:
     found = re.search(r"/(\d{1,18})$", response.headers.get("content-range", ""))
     return int(found[1]) if found else None

@@ -9,6 +9,7 @@ from fleet.core.bundle import Bundle, Bundled, ReadRecords
 from fleet.core.errors import DeadlineError, FleetError, PlanError
 from fleet.core.events import Confirmed, HostDone, HostFailed, Planned
 from fleet.core.flow import (
+    AskOracle,
     Carry,
     Claim,
     Claimed,
@@ -25,11 +26,12 @@ from fleet.core.flow import (
     Probe,
     ReadHelp,
     ReadLine,
+    ReadWeights,
     Say,
     Tail,
 )
 from fleet.core.plan import Artifact, Plan
-from fleet.io import onboard, report, talk
+from fleet.io import headers, onboard, report, talk
 from fleet.io.artifacts import Artifacts
 from fleet.io.carry import Carrier
 from fleet.io.crash import bug
@@ -157,6 +159,10 @@ class Engine:
                 return world.journal.measured(name), world.journal.last_seen(name), world.clock.now()
             case ReadHelp(name, fingerprint):
                 return await world.help_text(name, fingerprint)
+            case ReadWeights(model):
+                return await headers.weights(world, self.artifacts, model)
+            case AskOracle():
+                return await headers.oracle(world, need)
             case Say(event):
                 return world.say(event)
             case Print(text, end):

@@ -16,6 +16,7 @@ from fleet.core.errors import PlanError
 from fleet.core.plan import size_text
 from fleet.core.text import safe_line
 from fleet.models.packing import TYPES
+from fleet.models.tensors import Sums, Tally
 
 MOST_HEADER = 1 << 28  # bytes; the vocabularies of today's models take 4 to 12 MiB
 MOST_KEYS = 1 << 16
@@ -55,6 +56,7 @@ class Header:
     weights: int | None  # bytes of all tensors; None where a type is unknown to us
     length: int  # bytes before the tensors' data
     end: int  # bytes the file must have at least
+    sums: Sums  # what its tensors add up to; without those of an unknown type
 
     @property
     def architecture(self) -> str | None:
@@ -105,7 +107,8 @@ def header(data: bytes, size: int) -> Header:
     alignment = values.get("general.alignment", ALIGNMENT)
     if isinstance(alignment, bool) or not isinstance(alignment, int) or not _is_alignment(alignment):
         raise damaged(f"its tensors are aligned to {alignment!r}")
-    weights, last = _tensors(reader, tensors, alignment)
+    tally = Tally()
+    weights, last = _tensors(reader, tensors, alignment, tally)
     length = reader.at + -reader.at % alignment if tensors else reader.at
     end = length + last if tensors else length
     if end > size:
@@ -113,7 +116,7 @@ def header(data: bytes, size: int) -> Header:
             f"the model is cut off: its header describes {size_text(end)} ({end} bytes), it has {size} bytes",
             next=NEXT,
         )
-    return Header(version, values, tensors, weights, length, end)
+    return Header(version, values, tensors, weights, length, end, tally.sums())
 
 
 def damaged(why: str) -> PlanError:
@@ -237,12 +240,12 @@ def _array(reader: _Reader, kind: int, count: int) -> tuple[Scalar, ...] | None:
     return None
 
 
-def _tensors(reader: _Reader, count: int, alignment: int) -> tuple[int | None, int]:
+def _tensors(reader: _Reader, count: int, alignment: int, tally: Tally) -> tuple[int | None, int]:
     """Bytes of all tensors (None: a type is unknown), and where the last one ends."""
     weights: int | None = 0
     last = 0
     for _ in range(count):
-        reader.text(LONGEST_KEY)
+        name = reader.text(LONGEST_KEY)
         dimensions = reader.number("I")
         if dimensions > 4:
             raise damaged(f"a tensor of {dimensions} dimensions")
@@ -255,6 +258,7 @@ def _tensors(reader: _Reader, count: int, alignment: int) -> tuple[int | None, i
         if kind in TYPES:
             per_block, block = TYPES[kind]
             taken = -(-elements // per_block) * block
+            tally.add(name, shape, kind, taken)
         weights = None if weights is None or kind not in TYPES else weights + taken
         last = max(last, offset + taken)
     return weights, last

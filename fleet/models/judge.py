@@ -1,0 +1,104 @@
+"""The verdict on one model for one host, from its facts alone: also where nothing is built."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from fleet.core.facts import Facts
+from fleet.models import bandwidth, quants
+from fleet.models.fit import Fit, fit
+from fleet.models.layout import Layout, layout
+from fleet.models.placement import Model, Placement, Use, whole
+from fleet.models.repack import reordered
+from fleet.models.room import HOST, pools
+from fleet.models.speed import Factor, Part, Speed, active, decode
+from fleet.models.weights import Weights
+from fleet.models.wish import Wish
+
+
+def judge(
+    facts: Facts,
+    backend: str,
+    weights: Weights,
+    wish: Wish,
+    *,
+    held: Mapping[str, int] | None = None,
+    returned: Mapping[str, int] | None = None,
+    oracle: Mapping[str, Use] | None = None,
+    factor: Factor | None = None,
+) -> Fit:
+    """Whether the model fits there, and how fast it will be.
+
+    Args:
+        backend: what llama.cpp computes with there.
+        held, returned: as in room.pools.
+        oracle: as in fit; asked where `layout(weights.header).formula` is False.
+        factor: what the host's own measurements say of predicted speeds.
+
+    Raises:
+        PlanError: the header lacks what no model can do without.
+    """
+    model = layout(weights.header, weights.sums)
+    build = number(facts, backend)
+    return fit(
+        model,
+        wish,
+        pools(facts, backend, held, returned),
+        build=build,
+        reordered=reordered(facts, backend),
+        oracle=oracle,
+        rated=speeds(facts, backend, model, wish, build, factor),
+    )
+
+
+def number(facts: Facts, backend: str) -> int | None:
+    """The build number of the newest llama.cpp for that backend; None where there is none."""
+    return max((one.number for one in facts.builds if one.backend == backend and one.number), default=None)
+
+
+def takes(facts: Facts, backend: str, weights: Weights, wish: Wish) -> dict[str, int]:
+    """Bytes by pool that a running server of ours holds, by its own arguments.
+
+    Pages of a mapped file count as available to everybody, so main memory's are not among them.
+
+    Raises:
+        PlanError: as judge.
+    """
+    found = pools(facts, backend)
+    placed = whole(
+        Model(layout(weights.header, weights.sums), wish, reordered=reordered(facts, backend)), found
+    )
+    held = {use.pool: use.total for use in placed.devices}
+    host = placed.host
+    held[HOST] = host.total - (host.weights if wish.mapped else 0)
+    return held
+
+
+def speeds(
+    facts: Facts,
+    backend: str,
+    model: Layout,
+    wish: Wish,
+    build: int | None = None,
+    factor: Factor | None = None,
+) -> Callable[[Placement], Speed | None]:
+    """How fast a placement is: one conversation, its part of the context half full."""
+    gpus = [gpu for gpu in facts.gpus if gpu.api == backend]
+    quant = quants.of_file(model.file_type) if model.file_type is not None else None
+    own = replace(wish, parallel=max(1, wish.parallel))
+
+    def part(number: int, use: Use) -> Part | None:
+        gpu = gpus[number] if use.pool != HOST and number < len(gpus) else None
+        device = bandwidth.find(facts, gpu) if use.pool == HOST or gpu is not None else None
+        if device is None:
+            return None
+        read = active(use.dense, use.experts, model.used or None, model.experts or None)
+        api = "cpu" if gpu is None else gpu.api
+        return Part(device, api, read, use.layers, use.kv // own.parallel // 2, quant)
+
+    def rated(placed: Placement) -> Speed | None:
+        busy = [(number, use) for number, use in enumerate(placed.uses) if use.dense or use.experts]
+        parts = [part(number, use) for number, use in busy]
+        known = [one for one in parts if one is not None]
+        return decode(known, build, factor) if known and len(known) == len(parts) else None
+
+    return rated
