@@ -32,10 +32,10 @@ HEALTH = 4.0  # seconds for /health, which answers at once or is asked again
 PAUSE = 0.5  # seconds between looks; grows
 PAUSE_MOST = 3.0
 GRACE = 10.0  # seconds until a supervisor that was told to start has begun
-MEASURE = 30.0  # seconds for the tokens that are timed
+MEASURE = 20.0  # seconds for the tokens that are timed
 ONE_TOKEN = json.dumps({"prompt": "Hello", "n_predict": 1, "cache_prompt": False}).encode()
 SOME_TOKENS = json.dumps(
-    {"prompt": "Hello", "n_predict": 24, "ignore_eos": True, "cache_prompt": False}
+    {"prompt": "Hello", "n_predict": 12, "ignore_eos": True, "cache_prompt": False}
 ).encode()
 
 
