@@ -5,7 +5,8 @@ It has no published formula. This one was measured on files of many shapes with 
 three times the feed-forward part or twice what the attention reads, five times the width, and a row
 of every attention mask. With dense models whose feed-forward part is at least twice as wide as a
 token it was exact to 0.1 MiB; with experts it is at most 10 % too much; in a shape nobody
-publishes (a feed-forward part narrower than a token) up to half too much. Never too little.
+publishes (a feed-forward part narrower than a token) up to half too much. It was never
+too little by more than that tenth.
 
 Source: llama-server b11434 on the CPU and with a loopback RPC device; src/llama-context.cpp
     (sched_reserve, output_reserve); ggml/src/ggml-alloc.c.

@@ -31,16 +31,14 @@ class Wish:
     mapped: bool = True  # the file is mapped: its pages are shared with the system's cache
 
 
-def wish(server: "Server", cache_ram: int = 0) -> Wish:
+def wish(server: "Server", given: Mapping[str, object], cache_ram: int = 0) -> Wish:
     """What the inventory wants of a server.
 
     Args:
-        server: its table, `args` as typed.
-        cache_ram: bytes of main memory for prompts, where `args` does not say.
+        server: its table.
+        given: its `args`, translated to flags of today (servers.flags.translate).
+        cache_ram: bytes of main memory for prompts, where `given` does not say.
     """
-    from fleet.servers.flags import translate  # the one table of flags, in another room
-
-    given, _ = translate(server.args)
     parallel = server.parallel or _number(given, "parallel") or PARALLEL
     unified = given.get("kv-unified", server.parallel is None)
     kind = server.kv_type or KV_TYPE
