@@ -40,6 +40,10 @@ smoke() {
     if [ -n "$DEVICE" ]; then
         grep -q "^ *${DEVICE}[0-9]" "$tmp/says/devices.txt" ||
             fail 84 "the build has no $DEVICE device: it would compute on the CPU" "see what the driver says on the host"
+        # Source: the names of Mesa's and Google's drivers that compute on the processor
+        ! grep "^ *${DEVICE}0:" "$tmp/says/devices.txt" | grep -i -E 'llvmpipe|lavapipe|softpipe|swiftshader' ||
+            fail 84 "${DEVICE}0 is a processor that plays a GPU: it would be slower than the CPU build" \
+                'set backend = "cpu" for this host'
         set -- "$@" -ngl 99 -dev "${DEVICE}0"
     else
         set -- -ngl 0
@@ -59,6 +63,12 @@ proven() {
         124 | 142) fail 85 "smoke test: $2 hung" ;;
         127 | 126) fail 85 "smoke test: $2 does not start: $(tail -n 1 "$3")" "${REMEDY:-}" ;;
         132) fail 87 "smoke test: $2 died of an illegal instruction: built for another CPU" "${REMEDY:-}" ;;
+        134)
+            # llama.cpp aborts where a server that lends devices is away, or of another version
+            [ -z "${RPC:-}" ] || fail 84 "no ggml-rpc-server of this llama.cpp answers at $RPC" \
+                "start it there: ggml-rpc-server -H ADDRESS -p PORT"
+            fail 85 "smoke test: $2 gave up on an internal check: $(tail -n 1 "$3")" "${REMEDY:-}"
+            ;;
         137) fail 85 "smoke test: $2 was killed, which a full memory does" ;;
         *) fail 85 "smoke test: $2 ended with exit code $1: $(tail -n 1 "$3")" "${REMEDY:-}" ;;
     esac

@@ -10,7 +10,7 @@ from fleet.builds import plan
 from fleet.builds.explain import explain
 from fleet.core.shell import assign, quote
 from tests.builds.hosts import program_of
-from tests.builds.tiny import BIN, HEAD, OPTIONS, TARGETS, build, facts, root, source
+from tests.builds.tiny import BIN, HEAD, MAIN, OPTIONS, TARGETS, build, facts, root, source
 from tests.builds.values import TREE, WISH
 
 __all__ = ["facts", "root"]  # fixtures
@@ -109,6 +109,15 @@ def test_a_build_without_the_device_that_was_wanted_is_not_published(root, facts
     status, lines = build(root, facts, change=lambda script: script.replace("DEVICE=''", "DEVICE=CUDA"))
     assert status == 84
     assert said(lines) == ["the build has no CUDA device: it would compute on the CPU"]
+
+
+def test_a_processor_that_plays_a_gpu_is_not_published(root, facts):
+    """llama.cpp hides it, unless GGML_VK_VISIBLE_DEVICES is set."""
+    line = '"Available devices:\\n  Vulkan0: llvmpipe (LLVM 15.0.6, 256 bits) (2048 MiB, 2048 MiB free)"'
+    source(root, cmake=HEAD + BIN + TARGETS, main=MAIN.replace('"Available devices:\\n  (none)"', line))
+    status, lines = build(root, facts, change=lambda script: script.replace("DEVICE=''", "DEVICE=Vulkan"))
+    assert status == 84
+    assert said(lines)[0].startswith("Vulkan0 is a processor that plays a GPU")
 
 
 def test_two_builds_at_once_are_refused_and_a_dead_one_is_not_waited_for(root, facts):
