@@ -8,6 +8,9 @@ from fleet.models import placement, room, wish
 from fleet.models.layout import Layout
 from fleet.models.placement import Model
 from fleet.models.room import Pool
+from fleet.models.wish import Wish
+from fleet.servers.flags import translate
+from fleet.servers.settings import EMBEDDING_BATCH
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Server
@@ -25,6 +28,19 @@ class Case:
     name: str
     server: "Server"
     layout: Layout
+
+
+def wished(server: "Server", cache_ram: int = 0) -> Wish:
+    """What costs memory of what a server is started with.
+
+    Args:
+        cache_ram: bytes lent to cached prompts.
+    """
+    given, _ = translate(server.args)
+    found = wish.wish(server, given, cache_ram)
+    if server.kind != "chat" and "ubatch-size" not in given:
+        return replace(found, ubatch=min(EMBEDDING_BATCH, found.context or EMBEDDING_BATCH))
+    return found
 
 
 def recommended(facts: Facts, backend: str, taken: int = 0) -> tuple[Pool, ...]:
@@ -89,7 +105,7 @@ def _least(case: Case, facts: Facts, backend: str, build: int | None) -> int:
     """Bytes that another server of the host needs at least."""
     if not case.layout.formula:
         return case.layout.sums.total
-    wanted = wish.wish(case.server, 0)
+    wanted = wished(case.server)
     if wanted.context is None:
         wanted = replace(wanted, context=min(ENOUGH, case.layout.trained or ENOUGH))
     placed = placement.whole(Model(case.layout, wanted, build=build), whole(facts, backend))

@@ -21,7 +21,7 @@ from fleet.models.repack import reordered
 from fleet.models.room import Pool
 from fleet.models.wish import Wish
 from fleet.servers.settings import Sized, Sizing, cache_ram
-from fleet.servers.shares import ENOUGH, Case, recommended, taken, whole
+from fleet.servers.shares import ENOUGH, Case, recommended, taken, whole, wished
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Server
@@ -55,7 +55,7 @@ def size(
         weights = layout.sums.total
         reason = f"{layout.why or 'its kind is unlike others'}; llama-fit-params on the host can tell"
         return Sized(Sizing(None, None, None, None, weights, reason))
-    wanted = wish.wish(case.server, cache_ram(facts) * MIB)
+    wanted = wished(case.server, cache_ram(facts) * MIB)
     pools = recommended(facts, backend, taken(case, tuple(others), facts, backend, build))
     if any(pool.available is None for pool in pools):
         reason = "; ".join(pool.notes[0] for pool in pools if pool.available is None and pool.notes)
