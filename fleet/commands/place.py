@@ -21,8 +21,8 @@ from fleet.models.room import HOST, pools
 from fleet.models.room import Pool as Room
 from fleet.models.speed import Speed
 from fleet.models.weights import Weights
-from fleet.models.wish import wish
-from fleet.servers.argv import cache_ram
+from fleet.servers.settings import cache_ram
+from fleet.servers.shares import wished
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Inventory
@@ -63,7 +63,7 @@ def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Offer]:
         server = inventory.servers[one.server]
         try:
             weights: Weights = yield ReadWeights(one.model)
-            asked = wish(server, cache_ram(facts) * 2**20)
+            asked = wished(server, cache_ram(facts) * 2**20)
             found = judge(facts, backend, weights, asked, returned=returned, factor=own)
         except FleetError as error:
             lacks[one.server] = error.what
