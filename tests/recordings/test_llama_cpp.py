@@ -12,7 +12,8 @@ import pytest
 
 from fleet.core.errors import ProbeError
 from fleet.platforms.probe.store import devices
-from fleet.servers import flags, metrics, slots
+from fleet.servers import metrics, slots
+from fleet.servers.capabilities import parse_help
 from fleet.servers.failure import explain
 from tests.recordings.llama_cpp import ELSEWHERE, ROWS
 
@@ -64,7 +65,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "ended-0": ended(0),
     "ended-132": ended(132),
     "devices": listed,
-    "flags": flags.known_flags,
+    "flags": parse_help,
 }
 
 
