@@ -134,7 +134,8 @@ def _cores(cpu: Cpu) -> str:
         if count
     ]
     cores = f"{cpu.cores_performance} cores" if len(kinds) == 1 else " + ".join(kinds) + " cores"
-    known = dict.fromkeys(INSTRUCTIONS[flag] for flag in map(str.lower, cpu.flags) if flag in INSTRUCTIONS)
+    flags = {flag.lower() for flag in cpu.flags}
+    known = dict.fromkeys(word for flag, word in INSTRUCTIONS.items() if flag in flags)
     return _words(
         cores if kinds else "cores unknown",
         cpu.threads and f"{cpu.threads} threads",

@@ -34,7 +34,7 @@ def test_the_page_of_every_machine_fits_a_terminal_of_80_columns(name):
     [
         ("cuda-desktop", "NVIDIA GeForce RTX 4070, 11.6 GiB free of 12.0 GiB"),
         ("cuda-desktop", "compute capability 8.9, driver 550.54.14, CUDA up to 12.4"),
-        ("hybrid-laptop", "1 fast + 4 efficient cores, 6 threads, AVX AVX2 F16C FMA"),
+        ("hybrid-laptop", "1 fast + 4 efficient cores, 6 threads, AVX AVX2 FMA F16C"),
         ("mac", "shared with the GPU"),
         ("mac", "30 cores, metal"),
         ("no-driver", "none that llama.cpp can compute with: an NVIDIA card"),
