@@ -14,13 +14,13 @@ import tarfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.controller import BUILD_DEADLINE, SMOKE, Ended, compiling, share_compilations
+from tests.controller import BUILD_DEADLINE, CHAT, SMOKE, Ended, compiling, share_compilations
 from tests.live.sites import Site
 
 TRIES = 3000  # of 20 ms
@@ -111,6 +111,50 @@ def test_a_server_whose_lender_dies_gives_up(lent):
         assert complete(server) is None
         assert server.process.wait() == -signal.SIGABRT
         assert "Remote RPC server crashed or returned malformed response" in server.log()
+
+
+def test_fleet_serves_from_the_device_and_shows_that_it_does(lent):
+    with lending(lent.lender, lent.place), deployed(lent, CHAT) as ended:
+        assert ended.code == 0, ended
+        assert lent.site.server()["state"] == "ready"
+        assert f"RPC0[{lent.place}] model buffer size" in served(lent)
+        assert lent.site.controller.well("deploy", "borrower", "--yes", "--json").host["steps"] == []
+
+
+def test_fleet_does_not_call_a_server_ready_whose_weights_are_on_the_processor(lent):
+    with lending(lent.lender, lent.place), deployed(lent, CHAT | {"args": {"gpu-layers": 0}}) as ended:
+        assert ended.code == 1
+        assert "chat answers, but not on the GPU: its weights are in main memory" in ended.err
+
+
+def test_fleet_says_in_words_that_the_lender_is_away(lent):
+    with contextlib.ExitStack() as stack:
+        lender = stack.enter_context(lending(lent.lender, lent.place))
+        ended = stack.enter_context(deployed(lent, CHAT))
+        assert ended.code == 0, ended
+        lender.kill()
+        lender.wait()
+        again = lent.site.controller("restart", "chat@borrower", "--yes")
+        assert again.code == 1
+        assert f"the RPC server {lent.place} does not answer" in again.err
+
+
+@contextlib.contextmanager
+def deployed(lent: Lent, server: Mapping[str, object]) -> Iterator[Ended]:
+    """What the deploy of one server said; it is stopped at the end of the block."""
+    site = lent.site
+    keys = {"backend": "rpc", "rpc": [lent.place]}
+    site.controller.write([site.host], servers={"chat": server}, settings={"borrower": keys})
+    try:
+        yield site.controller("deploy", "borrower", "--yes")
+    finally:
+        site.controller("stop", "borrower", "--yes")
+
+
+def served(lent: Lent) -> str:
+    """The log of the server that fleet started."""
+    (written,) = lent.site.root.glob("services/chat/log/server.log")
+    return written.read_text(errors="replace")
 
 
 @dataclass
