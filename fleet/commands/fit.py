@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from fleet.backends.base import choose
+from fleet.backends.base import meant
 from fleet.commands.base import Option, Request, Results, Verb, split
 from fleet.core.errors import FleetError, PlanError, UsageError
 from fleet.core.facts import Facts
@@ -52,7 +52,7 @@ def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Answer]:
     name = str(request["model"])
     weights: Weights = yield ReadWeights(name)
     facts = yield from probe(host)
-    backend, _, notes = choose(inventory.hosts[host], facts)
+    backend, notes = meant(inventory.hosts[host], facts)
     wanted = wished(request, inventory, host, facts)
     held, returned = yield from running(inventory, host, facts, backend, name)
     model = layout(weights.header, weights.sums)
