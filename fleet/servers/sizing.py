@@ -80,10 +80,11 @@ def size(
         reason=reason,
         kv_reason=kv_reason,
     )
+    expected = _expected(case, wanted, chosen, best, facts, backend, build, is_whole)
     return Sized(
         sizing,
-        _expected(case, wanted, chosen, best, facts, backend, build, is_whole),
-        tuple(_notes(best, layout, pools, is_whole)),
+        expected,
+        (_needs(expected), *_notes(best, layout, pools, is_whole)),
     )
 
 
@@ -211,6 +212,13 @@ def _expected(
         None if is_by_hand else is_whole,
         *((speed.tps, speed.low, speed.high) if speed is not None else (None, None, None)),
     )
+
+
+def _needs(expected: Expected) -> str:
+    speed = "its speed here is unknown"
+    if expected.low is not None and expected.high is not None:
+        speed = f"{expected.low:.0f}-{expected.high:.0f} tokens/s are expected"
+    return f"needs {size_text(expected.bytes or 0)} of memory; {speed}"
 
 
 def _notes(best: Placement, layout: Layout, pools: tuple[Pool, ...], is_whole: bool | None) -> Iterator[str]:
