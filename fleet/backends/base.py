@@ -43,6 +43,7 @@ class Backend:
         notes: sentences for the plan about how it is built.
         prelude: shell lines before the build.
         launch: shell lines before anything that it built is run: smoke test and servers.
+        unseen: what to look at where the finished build shows no device of it.
         targets: what is built besides the server.
         lent: ADDRESS:PORT of servers that lend their devices, for `--rpc`.
         archive: what the release archives of llama.cpp call it: `rocm`.
@@ -66,6 +67,7 @@ class Backend:
     notes: Callable[[Facts], tuple[str, ...]] = lambda facts: ()
     prelude: Callable[[Facts], str] = lambda facts: ""
     launch: Callable[[Facts], str] = lambda facts: ""
+    unseen: str = "see what the driver says on the host"
     targets: tuple[str, ...] = ()
     lent: Callable[["Host"], tuple[str, ...]] = lambda wish: ()
     archive: str | None = None

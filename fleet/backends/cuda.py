@@ -191,6 +191,7 @@ backend = Backend(
     score,
     flags,
     switch="GGML_CUDA",
+    unseen="nvidia-smi on the host says how the driver does; after an update of it: reboot",
     device="CUDA",
     gpus=gpus,
     libraries=("cudart", "cublas"),

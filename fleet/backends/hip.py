@@ -83,6 +83,7 @@ backend = Backend(
     score,
     flags,
     switch="GGML_HIP",
+    unseen="sudo usermod -aG render,video USER on the host, then log in anew",
     device="ROCm",
     gpus=gpus,
     libraries=("hipblas", "rocblas"),

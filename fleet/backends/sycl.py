@@ -42,6 +42,7 @@ backend = Backend(
     score,
     flags,
     switch="GGML_SYCL",
+    unseen="sudo usermod -aG render,video USER on the host, then log in anew",
     device="SYCL",
     gpus=gpus,
     libraries=("oneapi", "mkl"),

@@ -194,6 +194,7 @@ def _smoke_variables(made: Recipe, kind: Backend, wish: "Host", found: str) -> d
         "FINGERPRINT": found,
         "BACKEND": made.backend,
         "DEVICE": kind.device or "",
+        "UNSEEN": kind.unseen,
         "RPC": ",".join(kind.lent(wish)),
         "SMOKE": _smoke_path(),
     }

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from fleet.backends.base import BACKENDS
 from fleet.core.facts import Facts
 from fleet.models import bandwidth, quants
 from fleet.models.fit import Fit, fit
@@ -82,7 +83,7 @@ def speeds(
     factor: Factor | None = None,
 ) -> Callable[[Placement], Speed | None]:
     """How fast a placement is: one conversation, its part of the context half full."""
-    gpus = [gpu for gpu in facts.gpus if gpu.api == backend]
+    gpus = BACKENDS.take(backend).gpus(facts)
     quant = quants.of_file(model.file_type) if model.file_type is not None else None
     own = replace(wish, parallel=max(1, wish.parallel))
 

@@ -57,7 +57,7 @@ def pools(
     prefix = BACKENDS.take(backend).device if backend in BACKENDS.names else None
     if prefix is None:
         return (host,)
-    found = [gpu for gpu in facts.gpus if gpu.api == backend]
+    found = BACKENDS.take(backend).gpus(facts)
     devices = tuple(
         _device(f"{prefix}{number}", gpu, facts, host, held, returned) for number, gpu in enumerate(found)
     )

@@ -35,6 +35,10 @@ probe_tools() {
         case $_path in /*) ;; *) continue ;; esac
         is_shim "$_path" || set -- "$@" "$_path"
     done
+    # CUDA toolkits side by side; each is called after the folder that holds it: nvcc-12.4
+    for _path in /usr/local/cuda-[0-9]*/bin/nvcc /opt/cuda-[0-9]*/bin/nvcc; do
+        [ -x "$_path" ] && set -- "$@" "$_path"
+    done
     [ $# -gt 0 ] || return 0
     # what has not changed since this boot says what it said then
     _key="$(boot_id)
@@ -61,13 +65,20 @@ $(tool_files)
 probe_versions() {
     for _path in "$@"; do
         _line=
+        _name=${_path##*/}
+        case $_path in
+            */cuda-*/bin/nvcc)
+                _name=${_path%/bin/nvcc}
+                _name=nvcc-${_name##*/cuda-}
+                ;;
+        esac
         case ${_path##*/} in
             cmake | ninja | cc | c++ | gcc* | g++* | clang* | nvcc | hipcc | hipconfig | icx | icpx | glslc | \
                 pkg-config | ccache)
                 _line=$(limited 10 "$_path" --version 2>/dev/null | sed -n '/[0-9]\.[0-9]/{p;q;}')
                 ;;
         esac
-        printf '%s\t%s\t%s\n' "${_path##*/}" "$_path" "$_line"
+        printf '%s\t%s\t%s\n' "$_name" "$_path" "$_line"
     done
 }
 
