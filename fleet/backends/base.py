@@ -14,6 +14,9 @@ from fleet.core.versions import dotted, numbers
 if TYPE_CHECKING:
     from fleet.core.inventory import Host
 
+# the way out where nothing can be built; never taken by itself
+FINISHED = 'let it have a finished build: source = "prebuilt:URL" under [llama_cpp]'
+
 
 @dataclass(frozen=True, slots=True)
 class Lack:
@@ -179,8 +182,13 @@ def absence(title: str, absent: Iterable[str], facts: Facts, suited: Mapping[str
     return Lack(f"{title} needs {text}, which {verb} not there{looked}", following)
 
 
-def check_not_lost(name: str, facts: Facts, lacks: list[tuple[Backend, Lack]]) -> None:
+def check_not_lost(
+    name: str, facts: Facts, lacks: list[tuple[Backend, Lack]], also: str = f"; or {FINISHED}"
+) -> None:
     """Refuses to give a host with a GPU to the processor.
+
+    Args:
+        also: one more way out, behind the others.
 
     Raises:
         PlanError: a driver failed, or no backend for the GPU can be built.
@@ -193,7 +201,7 @@ def check_not_lost(name: str, facts: Facts, lacks: list[tuple[Backend, Lack]]) -
         raise PlanError(
             f"{cards or 'its GPU'} cannot be used: {why}",
             host=facts.host,
-            next=f"{''.join(ways[:1])}{anyway}",
+            next=f"{''.join(ways[:1])}{anyway}{also}",
         )
     reason = facts.unknown.get("gpus")
     if reason is not None and not facts.gpus and not _never_worked(reason):

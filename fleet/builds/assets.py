@@ -78,12 +78,12 @@ def choose(wish: "Host", facts: Facts, assets: tuple[Asset, ...]) -> tuple[Asset
         made_for = ALSO.get(backend, backend)
         able = [asset for asset, of in fitting.items() if of.backend == made_for and _drives(of, facts)]
         if able and wish.backend in (None, "auto") and BACKENDS.take(backend).device is None:
-            check_not_lost(backend, facts, passed)
+            check_not_lost(backend, facts, passed, also=f"; or build it: {BUILD}")
         if able:
             best = max(able, key=lambda asset: _number(fitting[asset].version))
             said = (f"{other.title} is not used: {lack.what}" for other, lack in passed)
             return best, backend, tuple(said)
-        passed.append((BACKENDS.take(backend), Lack("the release has no archive of it", BUILD)))
+        passed.append((BACKENDS.take(backend), Lack("the release has no archive of it", "")))
     there = ", ".join(sorted(of.backend for of in fitting.values()))
     raise PlanError(
         f"the release has no archive for {_host(facts)} with {wish.backend} (there are: {there})",

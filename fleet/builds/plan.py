@@ -6,7 +6,7 @@ import re
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from fleet.backends.base import Backend
+from fleet.backends.base import FINISHED, Backend
 from fleet.builds import prebuilt, tools
 from fleet.builds.recipe import Recipe, fingerprint, recipe
 from fleet.core.errors import PlanError
@@ -20,7 +20,6 @@ from fleet.platforms.base import program
 if TYPE_CHECKING:
     from fleet.core.inventory import Host
 
-PREBUILT = 'source = "prebuilt:URL" under [llama_cpp]'
 DEADLINE = 3 * 3600.0
 SECONDS_OF_A_CORE = 1200.0  # a cold CPU build of b11434, GCC 12
 
@@ -233,7 +232,7 @@ def _tools(host: str, made: Recipe, kind: Backend, facts: Facts) -> tuple[tools.
     if missing:
         words = {"c++": "a C++ compiler"}
         what = " and ".join(words.get(tool, tool) for tool in missing)
-        following = f"on {host}: {install(facts, *missing)}; or let it have a finished build: {PREBUILT}"
+        following = f"on {host}: {install(facts, *missing)}; or {FINISHED}"
         raise PlanError(f"building llama.cpp needs {what}", host=host, next=following)
     if is_old and not bring:
         raise PlanError(

@@ -94,7 +94,8 @@ def test_a_gpu_that_nothing_can_be_built_for_is_never_given_to_the_processor():
     assert error.what.startswith("NVIDIA GeForce RTX 4070 cannot be used: NVIDIA CUDA needs nvcc, which is ")
     assert "; Vulkan needs glslc, " in error.what
     assert error.next == (
-        'on rtx: sudo apt-get install nvidia-cuda-toolkit; or set backend = "cpu" under [hosts.rtx]'
+        'on rtx: sudo apt-get install nvidia-cuda-toolkit; or set backend = "cpu" under [hosts.rtx]; '
+        'or let it have a finished build: source = "prebuilt:URL" under [llama_cpp]'
     )
 
 
