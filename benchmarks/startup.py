@@ -1,6 +1,6 @@
 """How long fleet takes to say a word about itself, beside bare Python; medians.
 
-    python benchmarks/startup.py [--runs 20] [--json]
+python benchmarks/startup.py [--runs 20] [--json]
 """
 
 import argparse

@@ -32,6 +32,12 @@ compiler() {
   fi
 }
 
+vulkan() { # a Vulkan device that is no GPU, for the tests that want it refused; Debian's names
+  has vulkaninfo || want vulkan-tools
+  set -- /usr/share/vulkan/icd.d/lvp_icd*.json
+  [ -e "$1" ] || want mesa-vulkan-drivers
+}
+
 rig() { # what hosts of their own need; Debian's names
   has sshd || want openssh-server
   has ssh-keygen || want openssh-client
@@ -57,6 +63,7 @@ case $purpose in
     for tool in tmux zsh busybox shellcheck ccache; do
       has "$tool" || want "$tool"
     done
+    [ "$(uname -s)" = Linux ] && vulkan
     [ "$(uname -s)" = Linux ] && is_root && rig
     ;;
 esac

@@ -1,9 +1,9 @@
 """Real hosts for tests, and folders of their own.
 
-    rig       hosts made of namespaces, as root: rig.up(3, init="systemd")["h1"].reboot()
-    embedded  hosts on loopback for everyone: embedded.up(3)["h1"].kill()
-    llama_server  the real one, built by fleet itself
-    shared    recordings and replayed machines that are not part of the repository
+rig       hosts made of namespaces, as root: rig.up(3, init="systemd")["h1"].reboot()
+embedded  hosts on loopback for everyone: embedded.up(3)["h1"].kill()
+llama_server  the real one, built by fleet itself
+shared    recordings and replayed machines that are not part of the repository
 """
 
 import os

@@ -95,13 +95,15 @@ class Controller:
         servers: Mapping[str, Mapping[str, object]] | None = None,
         models: Mapping[str, Mapping[str, object]] = MODELS,
         settings: Mapping[str, Mapping[str, object]] | None = None,
+        llama_cpp: Mapping[str, object] = LLAMA_CPP,
     ) -> None:
         """The inventory: these hosts, the pinned llama.cpp, and servers (by default one, chat).
 
         Args:
             settings: further ones of a host, by its name.
+            llama_cpp: another source.
         """
-        text = [_table("llama_cpp", LLAMA_CPP), hosts_text(hosts, **(settings or {}))]
+        text = [_table("llama_cpp", llama_cpp), hosts_text(hosts, **(settings or {}))]
         text += [_table(f"models.{name}", model) for name, model in models.items()]
         wanted = {"chat": CHAT} if servers is None else servers
         text += [_table(f"servers.{name}", server) for name, server in wanted.items()]

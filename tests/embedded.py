@@ -29,6 +29,7 @@ class EmbeddedHost:
     host_key_file: Path
     port: int = 0
     address: str = ADDRESS
+    path: str | None = None  # PATH there; the usual one where it is None
     _server: "subprocess.Popen[str] | None" = field(default=None, repr=False)
 
     def start(self) -> None:
@@ -37,6 +38,7 @@ class EmbeddedHost:
             [
                 *(sys.executable, "-m", "fleet.io.sshd", "--home", str(self.home), "--port", str(self.port)),
                 *("--keys", str(self.key.with_suffix(".pub")), "--host-key", str(self.host_key_file)),
+                *(("--path", self.path) if self.path else ()),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -88,12 +90,16 @@ class Embedded:
         self._hosts: list[EmbeddedHost] = []
         make_key(self.key)
 
-    def up(self, hosts: int | Sequence[str]) -> dict[str, EmbeddedHost]:
-        """Start hosts h1..hN, or hosts of these names, each with an empty home."""
-        names = [f"h{number}" for number in range(1, hosts + 1)] if isinstance(hosts, int) else hosts
-        return {name: self._start(name) for name in names}
+    def up(self, hosts: int | Sequence[str], path: str | None = None) -> dict[str, EmbeddedHost]:
+        """Start hosts h1..hN, or hosts of these names, each with an empty home.
 
-    def _start(self, name: str) -> EmbeddedHost:
+        Args:
+            path: PATH on them, for hosts that lack programs; else the usual one.
+        """
+        names = [f"h{number}" for number in range(1, hosts + 1)] if isinstance(hosts, int) else hosts
+        return {name: self._start(name, path) for name in names}
+
+    def _start(self, name: str, path: str | None) -> EmbeddedHost:
         folder = self.folder / f"{len(self._hosts)}-{name}"
         host = EmbeddedHost(
             name=name,
@@ -102,6 +108,7 @@ class Embedded:
             key=self.key,
             known_hosts=folder / "known_hosts",
             host_key_file=folder / "host_key",
+            path=path,
         )
         host.home.mkdir(parents=True)
         make_key(host.host_key_file)

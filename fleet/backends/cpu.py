@@ -5,7 +5,7 @@ from fleet.core.facts import Facts
 
 
 def score(facts: Facts) -> int:
-    return 1
+    return 10
 
 
 def flags(facts: Facts) -> tuple[str, ...]:

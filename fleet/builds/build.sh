@@ -57,6 +57,15 @@ IFS=$newline
 set -f
 set --
 for option in $OPTIONS; do set -- "$@" "-D$option"; done
+# Libraries are found beside the program, wherever the folder lies, and have one name each.
+case "$newline$OPTIONS$newline" in
+    *"${newline}BUILD_SHARED_LIBS=ON$newline"*)
+        beside="\$ORIGIN"
+        [ "$os" != Darwin ] || beside=@loader_path
+        set -- "$@" -DCMAKE_BUILD_WITH_INSTALL_RPATH=ON "-DCMAKE_INSTALL_RPATH=$beside" \
+            -DCMAKE_PLATFORM_NO_VERSIONED_SONAME=ON
+        ;;
+esac
 echo "configuring with $generator"
 nice -n 10 cmake -S work/src -B work/build -G "$generator" "$@" 2>&1
 rc=$?
@@ -72,6 +81,23 @@ for option in $OPTIONS; do
     esac
 done
 
+# A tree that is older than one of the lesser tools is built without it.
+known=$(cmake --build work/build --target help 2> /dev/null)
+made=
+for target in $TARGETS; do
+    case "$newline$known$newline" in
+        "$newline$newline" | *"$newline$target: "* | *"... $target$newline"*) ;;
+        *)
+            case $target in
+                llama-server | llama-bench) fail 83 "this source has no $target" ;;
+            esac
+            echo "this source has no $target"
+            continue
+            ;;
+    esac
+    made="$made${made:+$newline}$target"
+done
+
 # Compile, politely: as many at once as memory allows.
 cores=$(getconf _NPROCESSORS_ONLN 2> /dev/null || nproc 2> /dev/null || sysctl -n hw.ncpu 2> /dev/null || echo 1)
 free=$(sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo 2> /dev/null)
@@ -85,25 +111,21 @@ jobs=$((free / (MEMORY / 1048576)))
 [ "$jobs" -ge 1 ] || jobs=1
 echo "compiling with $jobs at once ($cores cores, $free MiB of memory free)"
 # shellcheck disable=SC2086
-nice -n 10 cmake --build work/build --target $TARGETS -- -j "$jobs" 2>&1
+nice -n 10 cmake --build work/build --target $made -- -j "$jobs" 2>&1
 rc=$?
 [ "$rc" -eq 0 ] || fail 83 "the compiler failed (exit code $rc)"
 
 # Prove, describe, publish.
-files=
-for target in $TARGETS; do
+for target in $made; do
     cp "work/build/bin/$target" "$tmp/bin/$target" || fail 83 "there is no $target after the build"
-    files="$files${files:+, }\"$target\": \"$(digest "$tmp/bin/$target")\""
 done
 set +f
 IFS=$ifs
+for library in work/build/bin/*.so work/build/bin/*.dylib; do
+    [ -f "$library" ] || continue
+    cp "$library" "$tmp/bin/" || fail 86 "cannot write in $FLEET_ROOT"
+done
 smoke
-{
-    echo "{"
-    printf '%s\n' "$RECORD"
-    printf '  "files": {%s},\n' "$files"
-    printf '  "built_at": %s\n' "$(date +%s)"
-    echo "}"
-} > "$tmp/BUILD.json" || fail 86 "cannot write in $FLEET_ROOT"
+described
 released
 rm -rf "$busy"

@@ -29,9 +29,11 @@ def explain(
     for pattern, what, remedy in CAUSES:
         found = next((match for line in reversed(tail) if (match := re.search(pattern, line))), None)
         if found:
-            return found.expand(what), _remedy(remedy, facts, host)
+            told = following if remedy == REBUILD else None
+            tools = tuple(found.expand(name) for name in remedy) if isinstance(remedy, tuple) else remedy
+            return found.expand(what), told or _remedy(tools, facts, host)
     if exit_code == OTHER_CPU:
-        return said or "built for another CPU", _remedy(REBUILD, facts, host)
+        return said or "built for another CPU", following or _remedy(REBUILD, facts, host)
     if exit_code in (137, 9):
         return "the build was killed, which a full memory does", "stop servers there, then the same again"
     if exit_code == FENCED:
@@ -71,9 +73,52 @@ CAUSES: tuple[tuple[str, str, tuple[str, ...] | str], ...] = (
         "on {host}: pip install --user cmake",
     ),
     (
+        r"CUDA::(cublas|cudart) but the target was not found",
+        r"the CUDA toolkit lacks its development files for \1",
+        (r"\1",),
+    ),
+    (
         r"CUDA::(\w+) but the target was not found",
         r"the CUDA toolkit lacks its development files for \1",
         ("nvcc",),
+    ),
+    (
+        r"Failed to detect a default CUDA architecture",
+        "nvcc is there and compiles nothing: its toolkit is not whole",
+        ("nvcc", "cudart"),
+    ),
+    (
+        r"incompatible with that of previous function",
+        "this CUDA toolkit is older than the host's C library and does not get on with it",
+        'install a newer CUDA toolkit on {host}, or set backend = "cpu" under [hosts.{host}]',
+    ),
+    (
+        r"Could NOT find Vulkan \(missing: ([^)]+)\)",
+        r"the development files of Vulkan are not there: \1",
+        ("vulkan", "glslc"),
+    ),
+    (
+        r'provided by "SPIRV-Headers"|SPIRV-HeadersConfig\.cmake',
+        "the SPIR-V headers are not there",
+        ("spirv-headers",),
+    ),
+    (
+        r'provided by "(hip|hipblas|rocblas)"',
+        r"ROCm lacks its development files for \1",
+        ("hipconfig", "hipblas", "rocblas"),
+    ),
+    (r"At least ROCM/HIP V([\d.]+) is required", r"this ROCm is older than \1", ("hipconfig",)),
+    (r"cannot find ROCm device library", "ROCm lacks its device libraries", ("hipconfig", "rocblas")),
+    (r"compiler lacks SYCL support", "the compiler is not oneAPI's", ("icpx", "oneapi", "mkl")),
+    (
+        r"unrecognized (?:command-line option|argument in option) .(-m(?:arch=)?[\w.+-]+)",
+        r"the compiler is too old for the processors of a portable build: it has no \1",
+        "take portable out of [hosts.{host}], or a newer compiler",
+    ),
+    (
+        r"Failed to connect to ([\w.:\[\]]+)",
+        r"no ggml-rpc-server answers at \1",
+        "start ggml-rpc-server there, of the same llama.cpp, then the same again",
     ),
     (
         r"CUDA Toolkit not found|Failed to find nvcc|No CMAKE_CUDA_COMPILER could be found",
@@ -97,7 +142,7 @@ CAUSES: tuple[tuple[str, str, tuple[str, ...] | str], ...] = (
     ),
     (r"illegal instruction|Illegal instruction", "built for another CPU", REBUILD),
     (r"error while loading shared libraries: ([^:]+):", r"the library \1 is not on this host", REBUILD),
-    (r"GLIBC(?:XX)?_[\d.]+' not found", "built for a newer system library", REBUILD),
+    (r"version .(GLIBC(?:XX)?_[\d.]+)' not found", r"built for a newer system library: it needs \1", REBUILD),
     (
         r"xcrun: error: invalid active developer path",
         "the Xcode command-line tools are missing",

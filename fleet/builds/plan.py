@@ -6,7 +6,8 @@ import re
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from fleet.backends.base import Backend
+from fleet.backends.base import FINISHED, Backend
+from fleet.builds import prebuilt, tools
 from fleet.builds.recipe import Recipe, fingerprint, recipe
 from fleet.core.errors import PlanError
 from fleet.core.facts import Facts
@@ -19,11 +20,6 @@ from fleet.platforms.base import program
 if TYPE_CHECKING:
     from fleet.core.inventory import Host
 
-NEEDED = ("c++", "cmake")
-CMAKE = {"cuda": (3, 18)}  # oldest that works
-OLDEST_CMAKE = (3, 15)
-ROOM = {"cuda": 4 * 2**30}  # bytes a build takes while it is made
-DEFAULT_ROOM = 500 * 2**20
 DEADLINE = 3 * 3600.0
 SECONDS_OF_A_CORE = 1200.0  # a cold CPU build of b11434, GCC 12
 
@@ -34,7 +30,10 @@ def recipe_for(wish: "Host", facts: Facts, tree: Tree) -> tuple[Recipe, tuple[st
     Raises:
         PlanError: the wanted backend cannot be built there.
     """
-    made, _, notes = recipe(wish, facts, tree)
+    if tree.assets:
+        made, _, notes, _ = prebuilt.recipe(wish, facts, tree)
+    else:
+        made, _, notes = recipe(wish, facts, tree)
     return made, notes
 
 
@@ -73,14 +72,17 @@ def steps(
     Raises:
         PlanError: a backend, a tool or room is missing; `next` is what to type.
     """
+    if tree.assets:
+        return _finished(host, wish, facts, tree, rebuild)
     made, kind, notes = recipe(wish, facts, tree)
     found = fingerprint(made)
     if is_there(found, facts) and not rebuild:
         return (), notes
-    _check_room(host, made, facts)
+    _check_room(host, kind, facts)
     name = f"llama.cpp {tree.name}, {made.backend}"
     if claimed is not None and claimed.by == "cache" and not rebuild:
-        return _received(made, kind, found, name, claimed.size, f"build:{found}"), notes
+        artifact = build_artifact(found, name, claimed.size)
+        return _received(made, kind, wish, facts, artifact), notes
     if claimed is not None and claimed.by == "twin":
         builder = claimed.builder or "its twin"
         wait = Step(
@@ -89,9 +91,10 @@ def steps(
             f"build:{found}",
             "build",
         )
-        return (wait, *_received(made, kind, found, name, claimed.size, f"build:{found}")), notes
-    _check_tools(host, made, facts)
-    return _built(made, kind, found, name, facts, tree, rebuild), notes + tree.notes
+        artifact = build_artifact(found, name, claimed.size)
+        return (wait, *_received(made, kind, wish, facts, artifact)), notes
+    bring = _tools(host, made, kind, facts)
+    return _built(made, kind, wish, found, name, facts, tree, bring), notes + tree.notes
 
 
 def smoke_artifact() -> Artifact:
@@ -110,23 +113,30 @@ def pack_script(found: str) -> str:
 
 
 def _built(
-    made: Recipe, kind: Backend, found: str, name: str, facts: Facts, tree: Tree, rebuild: bool
+    made: Recipe,
+    kind: Backend,
+    wish: "Host",
+    found: str,
+    name: str,
+    facts: Facts,
+    tree: Tree,
+    bring: tuple[tools.Wheel, ...],
 ) -> tuple[Step, ...]:
-    made_steps = []
+    made_steps = list(tools.steps(bring)) if bring else []
     if tree.id not in facts.sources:
         put = Put(tree.artifact, f"sources/{tree.id}.tar.gz")
         title = f"send the source of llama.cpp {tree.name}"
         made_steps.append(Step(title, put, f"source:{tree.id}", "build", tree.artifact.size))
     made_steps.append(_smoke_step())
     script = program(
-        kind.prelude(facts) + packaged("fleet.builds", "smoke.sh", "build.sh"),
-        **_smoke_variables(made, kind, found),
+        kind.launch(facts) + kind.prelude(facts) + packaged("fleet.builds", "smoke.sh", "build.sh"),
+        **_smoke_variables(made, kind, wish, found),
         TREE=made.tree,
         OPTIONS="\n".join(made.options),
         TARGETS="\n".join(made.targets),
         RECORD=record(made, found),
         MEMORY=kind.memory,
-        TOOLS=_folders(facts),
+        TOOLS=_folders(kind, facts),
     )
     title = f"build {name}"
     seconds = SECONDS_OF_A_CORE / weight(facts)
@@ -137,14 +147,32 @@ def _built(
     return tuple(made_steps)
 
 
+def _finished(
+    host: str, wish: "Host", facts: Facts, tree: Tree, rebuild: bool
+) -> tuple[tuple[Step, ...], tuple[str, ...]]:
+    """Binaries of a release, which nobody here has built."""
+    made, kind, notes, asset = prebuilt.recipe(wish, facts, tree)
+    found = fingerprint(made)
+    if is_there(found, facts) and not rebuild:
+        return (), notes
+    _check_room(host, kind, facts)
+    name = f"the finished llama.cpp {tree.name}, {made.backend}"
+    lines = record(made, found) + "\n" + prebuilt.record(asset)
+    artifact = prebuilt.artifact(asset, name)
+    return _received(made, kind, wish, facts, artifact, RECORD=lines, REMEDY=prebuilt.REMEDY), notes
+
+
 def _received(
-    made: Recipe, kind: Backend, found: str, name: str, size: int | None, key: str
+    made: Recipe, kind: Backend, wish: "Host", facts: Facts, artifact: Artifact, **more: str
 ) -> tuple[Step, ...]:
-    packed = f"parts/build-{found}.tar.gz"
-    body = packaged("fleet.builds", "smoke.sh", "receive.sh")
-    script = program(body, **_smoke_variables(made, kind, found), PACKED=packed)
+    """Send an archive and prove on the host what is in it."""
+    found = fingerprint(made)
+    key, packed = f"build:{found}", f"parts/build-{found}.tar.gz"
+    body = kind.launch(facts) + packaged("fleet.builds", "smoke.sh", "receive.sh")
+    script = program(body, **_smoke_variables(made, kind, wish, found), **more, PACKED=packed)
+    name, size = artifact.name, artifact.size
     return (
-        Step(f"send {name}", Put(build_artifact(found, name, size), packed), key, "build", size),
+        Step(f"send {name}", Put(artifact, packed), key, "build", size),
         _smoke_step(),
         Step(f"prove {name}", Run(script, 900.0, f"receive-{found}"), key, "build"),
     )
@@ -160,11 +188,12 @@ def _smoke_path() -> str:
     return f"cache/smoke-{smoke_artifact().id[:16]}.gguf"
 
 
-def _smoke_variables(made: Recipe, kind: Backend, found: str) -> dict[str, str | int]:
+def _smoke_variables(made: Recipe, kind: Backend, wish: "Host", found: str) -> dict[str, str | int]:
     return {
         "FINGERPRINT": found,
         "BACKEND": made.backend,
         "DEVICE": kind.device or "",
+        "RPC": ",".join(kind.lent(wish)),
         "SMOKE": _smoke_path(),
     }
 
@@ -175,35 +204,52 @@ def record(made: Recipe, found: str) -> str:
     return "\n".join(f"  {json.dumps(key)}: {json.dumps(value)}," for key, value in fields.items())
 
 
-def _folders(facts: Facts) -> str:
+def _folders(kind: Backend, facts: Facts) -> str:
     """Where the tools were found, in case the job's PATH is shorter than the probe's."""
-    names = ("cmake", "ninja", "make", "ccache", "c++", "cc", "nvcc")
+    names = ("cmake", "ninja", "make", "ccache", "c++", "cc", *kind.tools, *kind.compilers(facts))
     paths = [facts.tools[name].path for name in names if name in facts.tools]
     return ":".join(dict.fromkeys(path.rsplit("/", 1)[0] for path in paths if path.startswith("/")))
 
 
-def _check_tools(host: str, made: Recipe, facts: Facts) -> None:
-    missing = [tool for tool in NEEDED if tool not in facts.tools]
-    if "ninja" not in facts.tools and "make" not in facts.tools:
-        missing.append("make")
+def _tools(host: str, made: Recipe, kind: Backend, facts: Facts) -> tuple[tools.Wheel, ...]:
+    """The tools that fleet brings; what it cannot bring has to be installed there.
+
+    Raises:
+        PlanError: names them, and the command that installs them.
+    """
+    there = facts.tools
+    oldest = kind.cmake
+    is_old = "cmake" in there and _is_older(there["cmake"].version, oldest)
+    bring = ["cmake"] if is_old or "cmake" not in there else []
+    if "ninja" not in there and (bring or "make" not in there):
+        bring.append("ninja")
+    missing = [] if "c++" in there else ["c++"]
+    if bring and not tools.can_bring(facts):
+        missing += [tool for tool in ("cmake",) if tool not in there]
+        missing += [] if {"ninja", "make"} & set(there) else ["make"]
+        bring = []
     if missing:
         words = {"c++": "a C++ compiler"}
         what = " and ".join(words.get(tool, tool) for tool in missing)
-        following = f"on {host}: {install(facts, *missing)}"
+        following = f"on {host}: {install(facts, *missing)}; or {FINISHED}"
         raise PlanError(f"building llama.cpp needs {what}", host=host, next=following)
-    oldest = CMAKE.get(made.backend, OLDEST_CMAKE)
-    version = re.search(r"(\d+)\.(\d+)", facts.tools["cmake"].version or "")
-    if version and (int(version[1]), int(version[2])) < oldest:
+    if is_old and not bring:
         raise PlanError(
             f"building llama.cpp for {made.backend} needs cmake {oldest[0]}.{oldest[1]} or newer, "
-            f"and {facts.tools['cmake'].version} is there",
+            f"and {there['cmake'].version} is there",
             host=host,
             next=f"on {host}: pip install --user cmake",
         )
+    return tools.fitting(facts, bring) if bring else ()
 
 
-def _check_room(host: str, made: Recipe, facts: Facts) -> None:
-    room = ROOM.get(made.backend, DEFAULT_ROOM)
+def _is_older(version: str | None, oldest: tuple[int, int]) -> bool:
+    found = re.search(r"(\d+)\.(\d+)", version or "")
+    return found is not None and (int(found[1]), int(found[2])) < oldest
+
+
+def _check_room(host: str, kind: Backend, facts: Facts) -> None:
+    room = kind.room
     if facts.disk.free is not None and facts.disk.free < room:
         raise PlanError(
             f"a build takes {size_text(room)} in {facts.root}, and {size_text(facts.disk.free)} are free",

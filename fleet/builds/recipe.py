@@ -7,24 +7,38 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from fleet.backends.base import Backend, choose
+from fleet.builds.options import is_native, translate
+from fleet.core.errors import PlanError
 from fleet.core.facts import Facts
 from fleet.core.flow import Tree
+from fleet.core.packages import install
+from fleet.core.versions import dotted, numbers
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Host
 
-COMMON = (
-    "CMAKE_BUILD_TYPE=Release",
-    "BUILD_SHARED_LIBS=OFF",
-    "GGML_NATIVE=ON",
-    "LLAMA_BUILD_TESTS=OFF",
-    "LLAMA_BUILD_EXAMPLES=OFF",
-    "LLAMA_BUILD_APP=OFF",
+COMMON = {
+    "CMAKE_BUILD_TYPE": "Release",
+    "BUILD_SHARED_LIBS": "OFF",
+    "GGML_NATIVE": "ON",
+    "LLAMA_BUILD_TESTS": "OFF",
+    "LLAMA_BUILD_EXAMPLES": "OFF",
+    "LLAMA_BUILD_APP": "OFF",
     # otherwise the build downloads a web page from the network
-    "LLAMA_USE_PREBUILT_UI=OFF",
-    "LLAMA_OPENSSL=OFF",
-)
-TARGETS = ("llama-server", "llama-bench")
+    "LLAMA_USE_PREBUILT_UI": "OFF",
+    "LLAMA_OPENSSL": "OFF",
+}
+# the code of every processor in one build, each in a library; the loader takes the best that runs.
+# Source: llama.cpp ggml/src/CMakeLists.txt refuses either alone, and GGML_NATIVE beside them.
+PORTABLE = {
+    "BUILD_SHARED_LIBS": "ON",
+    "GGML_NATIVE": "OFF",
+    "GGML_BACKEND_DL": "ON",
+    "GGML_CPU_ALL_VARIANTS": "ON",
+}
+# oldest gcc that knows the newest of those processors: Sapphire Rapids and Alder Lake; Armv9.2 with SME
+PORTABLE_GCC = {"x86_64": 11, "arm64": 14}
+TARGETS = ("llama-server", "llama-bench", "llama-fit-params")
 
 # flags that compilers turn into instructions; the rest of /proc/cpuinfo changes with the kernel
 X86 = re.compile(
@@ -63,24 +77,59 @@ def recipe(wish: "Host", facts: Facts, tree: Tree) -> tuple[Recipe, Backend, tup
     """How llama.cpp is built on a host, the backend, and sentences about the choice.
 
     Raises:
-        PlanError: the wanted backend cannot be built there.
+        PlanError: the wanted backend cannot be built there, or an option is refused.
     """
     name, kind, notes = choose(wish, facts)
-    stamp = (f"LLAMA_BUILD_NUMBER={tree.number or 0}", f"LLAMA_BUILD_COMMIT={(tree.commit or 'unknown')[:9]}")
+    asked, translated = translate(wish.cmake, name, wish.portable, facts)
+    compilers = _compilers(kind, asked, facts)
+    if wish.portable:
+        _check_portable(facts, compilers[0])
+    options = COMMON | (PORTABLE if wish.portable else {}) | _named(kind.flags(facts)) | asked
+    options |= {"LLAMA_BUILD_NUMBER": str(tree.number or 0)}
+    options |= {"LLAMA_BUILD_COMMIT": (tree.commit or "unknown")[:9]}
     made = Recipe(
         backend=name,
         tree=tree.id,
         number=tree.number,
         commit=tree.commit,
-        options=COMMON + kind.flags(facts) + stamp,
-        targets=TARGETS,
-        compilers=tuple(f"{tool} {_version(facts, tool)}" for tool in kind.compilers),
+        options=tuple(f"{option}={value}" for option, value in options.items()),
+        targets=TARGETS + kind.targets,
+        compilers=tuple(f"{tool} {_version(facts, tool)}" for tool in compilers),
         os=facts.os,
         arch=facts.arch,
         libc=facts.libc,
-        cpu=_processor(facts),
+        cpu=_processor(facts) if is_native(asked, wish.portable) else "any",
     )
-    return made, kind, notes
+    return made, kind, (*notes, *translated)
+
+
+def _named(flags: tuple[str, ...]) -> dict[str, str]:
+    return dict(flag.split("=", 1) for flag in flags)
+
+
+def _compilers(kind: Backend, asked: dict[str, str], facts: Facts) -> tuple[str, ...]:
+    """Names in Facts.tools; a C++ compiler that the inventory names takes the place of the usual one."""
+    own = asked.get("CMAKE_CXX_COMPILER", "c++").rpartition("/")[2]
+    return tuple(own if tool == "c++" else tool for tool in kind.compilers(facts))
+
+
+def _check_portable(facts: Facts, compiler: str) -> None:
+    """Refuses a compiler that cannot make all variants.
+
+    Raises:
+        PlanError: the compiler is too old for the newest of the processors.
+    """
+    oldest = PORTABLE_GCC.get(facts.arch or "", 0)
+    tool = facts.tools.get(compiler)
+    found = numbers(tool.version) if tool else ()
+    if facts.os == "linux" and found and found[0] < oldest and "clang" not in compiler:
+        name = f"g++-{oldest}"
+        raise PlanError(
+            f"portable = true needs gcc {oldest} or newer on {facts.arch}, and {compiler} is {dotted(found)}",
+            host=facts.host,
+            next=f'on {facts.host}: {install(facts, name)}; then cmake = {{ CMAKE_CXX_COMPILER = "{name}", '
+            f'CMAKE_C_COMPILER = "gcc-{oldest}" }} under [hosts.{facts.host}]',
+        )
 
 
 def fingerprint(made: Recipe) -> str:

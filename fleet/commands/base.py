@@ -107,9 +107,10 @@ def rounds(host: str, planned: Callable[[Facts, bool], Flow[Plan]], most: int, l
         facts = yield from probe(host)
         plan = yield from planned(facts, number == 0)
         if not (yield from confirm(plan)):
-            return Plan(host, done, plan.notes) if done else plan
-        yield from carry(plan)
-        done += plan.steps
+            return Plan(host, done, plan.notes, plan.settings) if done else plan
+        now = plan.now()
+        yield from carry(now)
+        done += now.steps
     raise PlanError(f"{lack} after {most} rounds", host=host, next=f"fleet doctor {host}")
 
 
@@ -126,13 +127,31 @@ def plan_document(request: Request, results: Results) -> dict[str, Any]:
         if isinstance(result, FleetError):
             return {"name": host, "steps": [], "notes": [], "error": result.document()}
         steps = [step.document() for step in result.steps]
-        return {"name": host, "steps": steps, "notes": list(result.notes), "error": None}
+        why = {name: [one.document() for one in each] for name, each in result.settings.items()}
+        settings = {"settings": why} if request["explain"] else {}
+        return {"name": host, "steps": steps, "notes": list(result.notes), **settings, "error": None}
 
     return {"hosts": [one(host, result) for host, result in results.items()]}
 
 
+EXPLAIN = Option("--explain", "print each setting of the servers with its reason and source", "flag")
+
+
+def explained(request: Request, results: Results) -> Iterable[str]:
+    """Each setting of each server, why it is so and what that stands on; where it was asked for."""
+    if not request["explain"]:
+        return
+    for host, plan in split(results)[0].items():
+        for server, choices in plan.settings.items():
+            yield f"{server}@{host}"
+            for one in choices:
+                value = "" if one.value is True else " left out" if one.value is None else f" {one.value}"
+                yield f"  --{one.name}{value}: {one.reason}  [{one.source}]"
+
+
 def done_lines(request: Request, results: Results) -> Iterable[str]:
     """A line for each host that a verb changed, or left as it was."""
+    yield from explained(request, results)
     plans = split(results)[0]
     if request.dry_run and any(plan.steps for plan in plans.values()):
         yield from plan_lines(plans.values())

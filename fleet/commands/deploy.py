@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from fleet.commands.base import Option, Request, Verb, done_lines, plan_document, rounds
+from fleet.commands.base import EXPLAIN, Option, Request, Verb, done_lines, plan_document, rounds
 from fleet.core.facts import Facts
 from fleet.core.flow import Flow
 from fleet.core.plan import Plan
@@ -44,6 +44,7 @@ verb = Verb(
     schema="fleet.plan/1",
     options=(
         Option("--prune", "stop and remove servers that are not in the inventory any more", "flag"),
+        EXPLAIN,
         Option("--rebuild", "build again, whatever is there or in the cache", "flag"),
     ),
 )

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from fleet.commands.base import Request, Results, Verb, split
 from fleet.core.errors import FleetError
 from fleet.core.flow import Flow, LastMeasured, look, probe
-from fleet.watch.doctor import Finding, examine, unreachable
+from fleet.watch.doctor import examine, unreachable
+from fleet.watch.finding import Finding
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Inventory

@@ -9,6 +9,7 @@ from fleet.core.errors import FleetError
 from fleet.core.facts import Facts
 from fleet.core.flow import Flow, probe
 from fleet.core.plan import size_text
+from fleet.servers.proof import summary
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Inventory
@@ -78,6 +79,8 @@ def _rows(found: Facts) -> Iterable[tuple[str, str]]:
         yield "model", f"{model.sha256[:12]} {size_text(model.size)}"
     for one in found.instances:
         yield "server", f"{one.server} {one.state}" + (f", held: {one.held}" if one.held is not None else "")
+        if one.proof is not None:
+            yield "", summary(one.proof)
     for path, reason in found.unknown.items():
         yield "unknown", f"{path}: {reason}"
 

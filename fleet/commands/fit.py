@@ -21,7 +21,8 @@ from fleet.models.quants import of_file
 from fleet.models.speed import Speed
 from fleet.models.weights import Weights
 from fleet.models.wish import PARALLEL, Wish, wish
-from fleet.servers.argv import cache_ram
+from fleet.servers.flags import translate
+from fleet.servers.settings import cache_ram
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Inventory
@@ -68,7 +69,7 @@ def wished(request: Request, inventory: "Inventory", host: str, facts: Facts) ->
     lent = cache_ram(facts) * 2**20
     servers = inventory.servers_on(host).values()
     server = next((one for one in servers if one.model == request["model"]), None)
-    found = wish(server, lent) if server else Wish(cache_ram=lent)
+    found = wish(server, lent, translate(server.args)[0]) if server else Wish(cache_ram=lent)
     if request["context"] is not None:
         found = replace(found, context=request["context"])
     if request["parallel"] is not None:
@@ -90,7 +91,8 @@ def running(
             continue
         try:
             weights: Weights = yield ReadWeights(server.model)
-            found = takes(facts, backend, weights, wish(server, cache_ram(facts) * 2**20))
+            own = wish(server, cache_ram(facts) * 2**20, translate(server.args)[0])
+            found = takes(facts, backend, weights, own)
         except FleetError:
             continue  # a model that nobody can read any more is not judged here
         into = returned if server.model == name else held

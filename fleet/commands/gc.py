@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from fleet.builds.tools import is_stale
 from fleet.commands.base import Request, Verb, agreed, done_lines, plan_document
 from fleet.core.facts import Facts, Part
 from fleet.core.flow import Flow, probe
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 # The name is a plain one (ids are hex); nothing outside the root can be meant by it.
 REMOVE = """
 fence
-case $NAME in */* | .* | '' | *[!0-9a-f.part]*) echo "fleet: error: refusing the name $NAME"; exit 1 ;; esac
+case $NAME in */* | .* | '' | *[!0-9a-z.-]*) echo "fleet: error: refusing the name $NAME"; exit 1 ;; esac
 d="$FLEET_ROOT/$KIND/$NAME"
 for f in "$FLEET_ROOT/$KIND" "$FLEET_ROOT/trash" "$d"; do
     [ -L "$f" ] && { echo "fleet: error: $f is a link"; exit 1; }
@@ -27,7 +28,7 @@ mkdir -p "$FLEET_ROOT/trash" && chmod u+w "$d" && mv "$d" "$t" && chmod -R u+w "
 
 
 def gc(request: Request, inventory: "Inventory", host: str) -> Flow[Plan]:
-    """Builds, models and parts that no release of a server and no wish in the inventory needs."""
+    """Builds, models, parts and old tools that no release of a server and no wish in the inventory needs."""
     facts = yield from probe(host)
     used = facts.used
     wanted = {
@@ -44,12 +45,20 @@ def gc(request: Request, inventory: "Inventory", host: str) -> Flow[Plan]:
         ),
         *(_remove("models", one.sha256, one.size) for one in facts.models if one.sha256 not in used | wanted),
         *(_remove("parts", f"{part.sha256}.part", part.size) for part in _stale(facts, wanted)),
+        *(_remove("tools", folder, None) for folder in _old_tools(facts)),
     ]
     return (yield from agreed(Plan(host, tuple(steps))))
 
 
 def _stale(facts: Facts, wanted: set[str]) -> list[Part]:
     return [part for part in facts.parts if part.sha256 not in wanted]
+
+
+def _old_tools(facts: Facts) -> list[str]:
+    """Folders of tools that fleet brought in a version that it brings no more."""
+    below = f"{facts.root}/tools/"
+    paths = [tool.path.removeprefix(below) for tool in facts.tools.values() if tool.path.startswith(below)]
+    return sorted({folder for folder in (path.split("/")[0] for path in paths) if is_stale(folder)})
 
 
 def _remove(kind: str, name: str, size: int | None) -> Step:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from fleet.commands.base import Option, Request, Results, Verb, plan_document, split
+from fleet.commands.base import EXPLAIN, Option, Request, Results, Verb, explained, plan_document, split
 from fleet.core.flow import Flow, probe
 from fleet.core.plan import Plan
 from fleet.core.render import plan_lines
@@ -30,6 +30,7 @@ def plan(request: Request, inventory: "Inventory", host: str) -> Flow[Plan]:
 
 def lines(request: Request, results: Results) -> Iterable[str]:
     yield from plan_lines(split(results)[0].values())
+    yield from explained(request, results)
 
 
 verb = Verb(
@@ -41,6 +42,7 @@ verb = Verb(
     schema="fleet.plan/1",
     options=(
         Option("--prune", "also stop and remove servers that are not in the inventory any more", "flag"),
+        EXPLAIN,
         Option("--rebuild", "as if no build were there or in the cache", "flag"),
     ),
 )

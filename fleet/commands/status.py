@@ -8,7 +8,9 @@ from fleet.commands.base import Request, Results, Verb
 from fleet.core.errors import FleetError, UnreachableError
 from fleet.core.facts import Facts, Live
 from fleet.core.flow import Flow, LastMeasured, look, probe
+from fleet.core.proof import Proof
 from fleet.core.render import age_text, rate_text, table
+from fleet.servers.proof import mend
 from fleet.watch.states import host_state, server_state
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ class ServerStatus:
     generation_tps: float | None  # tokens/s
     generation_age: float | None  # seconds since it was measured
     listen: str | None
+    proof: Proof | None = None  # of the process that runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,9 @@ def lines(request: Request, results: Results) -> Iterable[str]:
             first, memory, age = ("", "", ""), "", ""
             if server.reason:
                 reasons.append(f"{host}: {server.name} {server.state}: {server.reason}")
+            if server.state == "degraded":
+                proof = server.proof
+                reasons.append(f"-> next: {proof.next if proof and proof.next else mend(host)}")
             if server.state == "held":
                 reasons.append(f"-> next: fleet start {server.name}@{host}")
         if result.error is not None:
@@ -128,7 +134,7 @@ def _server(
     if rate is None:
         rate, at = measured.get(name, (None, None))
         age = None if at is None else max(0.0, now - at)
-    return ServerStatus(name, state, reason, instance.model, rate, age, instance.listen)
+    return ServerStatus(name, state, reason, instance.model, rate, age, instance.listen, instance.proof)
 
 
 def _document(host: str, result: Status | FleetError) -> dict[str, Any]:
@@ -149,6 +155,7 @@ def _document(host: str, result: Status | FleetError) -> dict[str, Any]:
                 "generation_tps": one.generation_tps,
                 "generation_age_s": one.generation_age,
                 "listen": one.listen,
+                "proof": None if one.proof is None else one.proof.document(),
             }
             for one in result.servers
         ],

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from fleet.core.proof import Proof
+
 
 @dataclass(frozen=True, slots=True)
 class Cpu:
@@ -126,6 +128,9 @@ class Instance:
     log_tail: tuple[str, ...]  # last lines, only where it failed
     key: str | None = None  # path of the API key file on the host
     boot: str | None = None  # boot id under which it was last started
+    device: str | None = None  # prefix of the device that its release must use; None for the CPU
+    proof: Proof | None = None  # of the process that runs
+    weights: tuple[str, ...] = ()  # log lines that say where they are; only where it is not proven
 
 
 @dataclass(frozen=True, slots=True)

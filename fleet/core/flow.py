@@ -29,6 +29,30 @@ class FindTree:
 
 
 @dataclass(frozen=True, slots=True)
+class Asset:
+    """A release archive of finished binaries."""
+
+    label: (
+        str  # the part of its name that tells what it is for: ubuntu-vulkan-x64; empty if it is the only one
+    )
+    place: str  # a path, or a URL
+    sha256: str
+
+    @property
+    def id(self) -> str:
+        return self.sha256[:16]
+
+    @property
+    def name(self) -> str:
+        """Of the file, without what a URL hides in its query."""
+        return self.place.split("?", 1)[0].rsplit("/", 1)[-1]
+
+    @property
+    def is_remote(self) -> bool:
+        return self.place.startswith(("https://", "http://"))
+
+
+@dataclass(frozen=True, slots=True)
 class Tree:
     """llama.cpp's source, named before it is fetched."""
 
@@ -38,6 +62,7 @@ class Tree:
     commit: str | None
     artifact: Artifact  # kind "source"
     notes: tuple[str, ...] = ()
+    assets: tuple[Asset, ...] = ()  # finished binaries instead of a source
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +131,11 @@ class LastMeasured:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadHelp:
-    """What this very llama-server on the host says to --help. Answer: str."""
+class ReadProgram:
+    """What this very llama-server on the host says to --help and --version.
+
+    Answer: both texts. Raises StepError where it does not answer.
+    """
 
     host: str
     fingerprint: str
@@ -206,7 +234,7 @@ class Forward:
 
 Need = (
     Probe
-    | ReadHelp
+    | ReadProgram
     | ReadWeights
     | AskOracle
     | FindTree

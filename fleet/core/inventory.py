@@ -59,13 +59,17 @@ class LlamaCpp(Value):
 
     source: Source = Field(
         default="git:https://github.com/ggml-org/llama.cpp",
-        description="git:URL, archive:FILE|URL, dir:PATH, sdist:NAME==VERSION/SUBFOLDER or prebuilt:URL",
+        description="git:URL, archive:FILE|URL, dir:PATH, sdist:NAME==VERSION/SUBFOLDER or prebuilt:FILE|URL",
     )
     ref: Ref | None = Field(
         default=None, description="tag, branch or commit; required for git:, for no other"
     )
     sha256: Sha256 | None = Field(
         default=None, description="of the file; required for archive:, sdist: and prebuilt:"
+    )
+    assets: Mapping[str, Sha256] = Field(
+        default_factory=dict,
+        description="prebuilt: archives of the release by what {asset} stands for, with the sha256 of each",
     )
     build: int | None = Field(
         default=None, ge=0, le=2**31 - 1, description="build number to stamp where the source has no history"
@@ -93,7 +97,17 @@ class Host(Value):
         default=None, description="absolute path on the host below which fleet keeps everything"
     )
     backend: Kind | None = Field(
-        default=None, description="what llama.cpp computes with: cpu, cuda, metal; else found out"
+        default=None, description="what llama.cpp computes with: cpu, cuda, metal …; else found out"
+    )
+    cmake: Mapping[str, Any] = Field(
+        default_factory=dict, description="CMake options of llama.cpp by name: { GGML_CUDA_FORCE_MMQ = true }"
+    )
+    portable: bool = Field(
+        default=False, description="one build with the code of every CPU, so that unequal hosts share it"
+    )
+    rpc: Texts = Field(
+        default=(),
+        description='ADDRESS:PORT of ggml-rpc-servers whose devices it uses; needs backend = "rpc"',
     )
     supervisor: Kind | None = Field(
         default=None, description="who keeps servers alive: systemd, launchd, supervise; else the best"
@@ -244,6 +258,7 @@ def parse(
     path: str = "inventory.toml",
     judge: Callable[[Mapping[str, Any]], Sequence[str]] = lambda args: (),
     check: Mapping[str, Callable[[str], object]] | None = None,
+    options: Callable[[Host], Sequence[str]] = lambda host: (),
 ) -> Inventory:
     """The inventory of a TOML document.
 
@@ -251,6 +266,7 @@ def parse(
         document: as tomllib gives it.
         path: for messages and for what lies beside the file.
         judge: says what is wrong with llama-server flags.
+        options: says what is wrong with the CMake options of a host.
         check: by `hosts.backend`, `models.source` …: raises FleetError for a value that no shelf has.
 
     Raises:
@@ -258,4 +274,4 @@ def parse(
     """
     from fleet.core.inventory_parse import read  # it needs the classes above
 
-    return read(document, path, judge, check or {})
+    return read(document, path, judge, check or {}, options)

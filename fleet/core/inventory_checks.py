@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 Judge = Callable[[Mapping[str, Any]], Sequence[str]]  # sentences about llama-server flags
 
+Options = Callable[["Host"], Sequence[str]]  # sentences about CMake options
+
 SHOWN = 40  # problems printed; more are counted
 PINNED = ("archive", "sdist", "prebuilt")  # trees that a hash must name
 TLS = ("ssl-key-file", "ssl-cert-file")
@@ -48,10 +50,12 @@ def error(problems: Sequence[Problem], path: str) -> InventoryError:
 
 def llama_cpp(value: "LlamaCpp") -> Iterator[Problem]:
     kind, _, rest = value.source.partition(":")
-    if kind in PINNED and value.sha256 is None:
+    if kind in PINNED and value.sha256 is None and not (kind == "prebuilt" and value.assets):
         yield Problem(
             "llama_cpp.sha256", f"required for {kind}: sources", "set sha256 to the hash of that file"
         )
+    if kind != "prebuilt" and value.assets:
+        yield Problem("llama_cpp.assets", f"only prebuilt: has assets, this one is {kind}:", "remove assets")
     if kind != "git" and value.ref is not None:
         yield Problem("llama_cpp.ref", f"only git: sources have a ref, this one is {kind}:", "remove ref")
     if kind == "git" and "::" in rest:
@@ -69,6 +73,23 @@ def host(name: str, value: "Host") -> Iterator[Problem]:
         yield Problem(
             place, "no way to reach it", f'set {place}.address, {place}.ssh or {place}.transport = "local"'
         )
+
+
+def build(name: str, value: "Host", networks: Sequence[str], options: Options) -> Iterator[Problem]:
+    """What is wrong with how llama.cpp is to be built for a host, and whose devices it is to use."""
+    place = f"hosts.{name}"
+    for key, setting in value.cmake.items():
+        for what in _argument(key, setting, "name of a CMake option"):
+            yield Problem(f"{place}.cmake.{key}", what)
+    for sentence in options(value):
+        what, _, following = sentence.partition(" -> ")
+        yield Problem(f"{place}.cmake", what, following or None)
+    if value.backend == "rpc" and not value.rpc:
+        yield Problem(f"{place}.rpc", 'required for backend = "rpc"', 'rpc = ["127.0.0.1:50052"]')
+    elif value.rpc and value.backend != "rpc":
+        yield Problem(f"{place}.rpc", "used by no other backend", f'set {place}.backend = "rpc"')
+    for each in value.rpc:
+        yield from _lender(f"{place}.rpc", each, networks)
 
 
 def model(name: str, value: "Model", models: Iterable[str]) -> Iterator[Problem]:
@@ -147,16 +168,33 @@ def _listen(place: str, value: "Server", networks: Sequence[str]) -> Iterator[Pr
     except ValueError:
         yield Problem(place, 'should be "socket" or "ADDRESS:PORT" with an IP address', 'set it to "socket"')
         return
-    is_private = any(where in ipaddress.ip_network(network, strict=False) for network in networks)
+    is_private = _is_in(where, networks)
     has_tls = all(value.args.get(key) for key in TLS)
     if not (where.is_loopback or is_private or has_tls):
         what = f"{where} is neither loopback nor in private_networks, and there is no TLS"
         yield Problem(place, what, f"defaults.private_networks, or args {' and '.join(TLS)}")
 
 
-def _argument(key: str, setting: Any) -> Iterator[str]:
+def _lender(place: str, each: str, networks: Sequence[str]) -> Iterator[Problem]:
+    """RPC knows neither password nor encryption: whoever reaches the port owns the process behind it."""
+    try:
+        where = ipaddress.ip_address(address(each)[0])
+    except ValueError:
+        what = f'{each!r} should be "ADDRESS:PORT" with an IP address'
+        yield Problem(place, what, 'rpc = ["127.0.0.1:50052"]')
+        return
+    if where.is_unspecified or not (where.is_loopback or _is_in(where, networks)):
+        what = f"{where} is neither loopback nor in private_networks, and RPC has no password"
+        yield Problem(place, what, "add its network to defaults.private_networks, if nobody else is in it")
+
+
+def _is_in(where: ipaddress.IPv4Address | ipaddress.IPv6Address, networks: Sequence[str]) -> bool:
+    return any(where in ipaddress.ip_network(network, strict=False) for network in networks)
+
+
+def _argument(key: str, setting: Any, word: str = "long name of a llama-server flag") -> Iterator[str]:
     if not key.isprintable() or not key or len(key) > 100:
-        yield "should be the long name of a llama-server flag"
+        yield f"should be the {word}"
     values = setting if isinstance(setting, (list, tuple)) else [setting]
     for value in values:
         if not isinstance(value, (str, int, float, bool)):

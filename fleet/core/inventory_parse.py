@@ -30,7 +30,9 @@ Check = Mapping[str, Callable[[str], object]]
 Tables = Mapping[str, Mapping[str, Any]]
 
 
-def read(document: Mapping[str, Any], path: str, judge: Judge, check: Check) -> Inventory:
+def read(
+    document: Mapping[str, Any], path: str, judge: Judge, check: Check, options: checks.Options
+) -> Inventory:
     """As fleet.core.inventory.parse."""
     found: list[Problem] = []
     for key in document:
@@ -51,18 +53,21 @@ def read(document: Mapping[str, Any], path: str, judge: Judge, check: Check) -> 
         cache_max=_bytes(defaults),
         path=path,
     )
-    found.extend(_semantics(inventory, tables, judge, check))
+    found.extend(_semantics(inventory, tables, judge, check, options))
     if found:
         raise checks.error(found, path)
     return inventory
 
 
-def _semantics(inventory: Inventory, tables: Tables, judge: Judge, check: Check) -> Iterator[Problem]:
+def _semantics(
+    inventory: Inventory, tables: Tables, judge: Judge, check: Check, options: checks.Options
+) -> Iterator[Problem]:
     """What needs more than one value to be judged. Tables with other problems count as present."""
     yield from checks.llama_cpp(inventory.llama_cpp)
     tags = {name: _tags(table) for name, table in tables["hosts"].items()}
     for name, host in inventory.hosts.items():
         yield from checks.host(name, host)
+        yield from checks.build(name, host, inventory.private_networks, options)
     for name, model in inventory.models.items():
         yield from checks.model(name, model, tables["models"])
     for name, server in inventory.servers.items():
@@ -137,15 +142,18 @@ def _defaults(table: Mapping[str, Any], found: list[Problem]) -> dict[str, Any]:
 def _host(defaults: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
     hidden = WAYS if any(way in table for way in WAYS) else ()
     inherited = {k: v for k, v in defaults.items() if k in Host.model_fields and k not in hidden}
-    return inherited | dict(table)
+    return inherited | dict(table) | _merged("cmake", inherited, table)
 
 
 def _server(defaults: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
     inherited = {key: value for key, value in defaults.items() if key in Server.model_fields}
-    merged = inherited | dict(table)
-    if isinstance(table.get("args"), dict) and isinstance(inherited.get("args"), dict):
-        merged["args"] = inherited["args"] | table["args"]
-    return merged
+    return inherited | dict(table) | _merged("args", inherited, table)
+
+
+def _merged(key: str, inherited: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
+    """A table within a table: what the nearer one does not say comes from the defaults."""
+    ours, theirs = table.get(key), inherited.get(key)
+    return {key: theirs | ours} if isinstance(ours, dict) and isinstance(theirs, dict) else {}
 
 
 def _value(

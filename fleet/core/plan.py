@@ -1,8 +1,11 @@
 """What will be done on one host. Closed data: five actions and no more."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
+
+from fleet.core.proof import NOTHING, Expected
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,10 +13,11 @@ class Artifact:
     """A file with a hash that the controller has or can get.
 
     `id` is its identity: sha256 of a model, identity of a source tree, fingerprint
-    of a build, sha256 of a file that fleet ships.
+    of a build, sha256 of a file that fleet ships; of tools and finished binaries a hash
+    over the hashes of what they are made from.
     """
 
-    kind: Literal["source", "build", "model", "file"]
+    kind: Literal["source", "build", "model", "file", "tool", "prebuilt"]
     id: str
     name: str  # for people: qwen3-8b, llama.cpp b11434
     size: int | None  # bytes; None where it is known only after fetching
@@ -80,6 +84,7 @@ class Ready:
     listen: str
     deadline: float  # seconds without progress
     device: str | None  # prefix expected in --list-devices: CUDA, MTL; None for the CPU
+    expected: Expected = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +131,46 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """One setting of a server, and why it is so.
+
+    Attributes:
+        name: flag of llama-server, as it is called today.
+        value: None where the flag is left out.
+        source: what the reason stands on: the inventory, a file of llama.cpp, a measurement.
+    """
+
+    name: str
+    value: object
+    reason: str
+    source: str
+
+    def document(self) -> dict[str, object]:
+        return {"name": self.name, "value": self.value, "reason": self.reason, "source": self.source}
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Steps for one host, in order; may be empty.
 
     `notes` are sentences about what was decided or left alone: held and undeclared
-    servers, a backend that was chosen, downtime.
+    servers, a backend that was chosen, downtime. `settings` are those of its servers.
     """
 
     host: str
     steps: tuple[Step, ...]
     notes: tuple[str, ...] = ()
+    settings: Mapping[str, tuple[Choice, ...]] = field(default_factory=dict)
+
+    def now(self) -> "Plan":
+        """What can be done before the host is looked at again.
+
+        A server is started from a build that was seen: its flags and devices are those of the
+        very program. So where the plan builds one, what is started waits for the next look.
+        """
+        if not any(step.phase == "build" for step in self.steps):
+            return self
+        return replace(self, steps=tuple(step for step in self.steps if step.phase in ("build", "push")))
 
     def __str__(self) -> str:
         lines = [f"{self.host}: {count_text(len(self.steps), 'step') if self.steps else 'nothing to do'}"]

@@ -7,6 +7,7 @@ import posixpath
 import stat
 import tarfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -98,23 +99,34 @@ def content_hash(entries: Iterable[Entry]) -> str:
 
 def write_archive(entries: Iterable[Entry], to: Path) -> None:
     """One .tar.gz: sorted, without times, owners and other traces of this machine."""
+    with writing(to) as tar:
+        for entry in sorted(entries, key=lambda entry: entry.name.encode(errors="surrogateescape")):
+            target = os.fsdecode(entry.data) if entry.is_link else None
+            member = header(entry.name, len(entry.data), target, is_program=entry.is_program)
+            tar.addfile(member, None if entry.is_link else BytesIO(entry.data))
+
+
+@contextmanager
+def writing(to: Path) -> Iterator[tarfile.TarFile]:
+    """A .tar.gz that says nothing of when and where it was made."""
     with (
         open(to, "wb") as raw,
         gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as packed,
         tarfile.open(mode="w", fileobj=packed, format=tarfile.GNU_FORMAT) as tar,
     ):
-        for entry in sorted(entries, key=lambda entry: entry.name.encode(errors="surrogateescape")):
-            member = tarfile.TarInfo(entry.name)
-            member.mtime = MADE
-            member.mode = 0o755 if entry.is_program else 0o644
-            if entry.is_link:
-                member.type = tarfile.SYMTYPE
-                member.linkname = os.fsdecode(entry.data)
-                member.mode = 0o777
-                tar.addfile(member)
-            else:
-                member.size = len(entry.data)
-                tar.addfile(member, BytesIO(entry.data))
+        yield tar
+
+
+def header(name: str, size: int, target: str | None = None, *, is_program: bool) -> tarfile.TarInfo:
+    """Of a file, or of a link where it has a target."""
+    member = tarfile.TarInfo(name)
+    member.mtime = MADE
+    member.mode = 0o755 if is_program else 0o644
+    if target is None:
+        member.size = size
+    else:
+        member.type, member.linkname, member.mode = tarfile.SYMTYPE, target, 0o777
+    return member
 
 
 def _checked(tar: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
@@ -123,18 +135,28 @@ def _checked(tar: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
     size = 0
     for count, member in enumerate(tar):
         if member.size < 0:  # tarfile would go back and forth for ever
-            raise _hostile(f"a file of negative size: {safe_line(member.name, 100)}")
-        name = posixpath.normpath(member.name)
-        if member.name.startswith("/") or name == ".." or name.startswith("../") or "\0" in name:
-            raise _hostile(f"a path that leads out: {safe_line(member.name, 100)}")
+            raise hostile(f"a file of negative size: {safe_line(member.name, 100)}")
+        name = clean_name(member.name)
         if not (member.isfile() or member.isdir() or member.issym() or member.islnk()):
-            raise _hostile(f"a device: {safe_line(member.name, 100)}")
+            raise hostile(f"a device: {safe_line(member.name, 100)}")
         size += member.size
         if size > 4 * LARGEST or count >= MOST:
-            raise _hostile(f"more than {4 * LARGEST >> 30} GiB or {MOST} files")
+            raise hostile(f"more than {4 * LARGEST >> 30} GiB or {MOST} files")
         if not member.isdir():
             found[name] = member
     return found
+
+
+def clean_name(written: str) -> str:
+    """The name of a member, without detours, if it stays inside.
+
+    Raises:
+        FleetError: of kind "hostile".
+    """
+    name = posixpath.normpath(written)
+    if written.startswith("/") or name == ".." or name.startswith("../") or "\0" in name:
+        raise hostile(f"a path that leads out: {safe_line(written, 100)}")
+    return name
 
 
 def _inside(names: list[str], subfolder: str, path: Path) -> str:
@@ -170,10 +192,10 @@ def _entries(tar: tarfile.TarFile, members: dict[str, tarfile.TarInfo], inside: 
         if member.islnk():
             whole = members.get(posixpath.normpath(member.linkname), member)
             if not whole.isfile():
-                raise _hostile(f"a hard link to nothing: {safe_line(name, 100)}")
+                raise hostile(f"a hard link to nothing: {safe_line(name, 100)}")
         size += whole.size
         if size > LARGEST:
-            raise _hostile(f"more than {LARGEST >> 30} GiB")
+            raise hostile(f"more than {LARGEST >> 30} GiB")
         file = tar.extractfile(whole)
         assert file is not None
         yield Entry(short, file.read(), is_program=bool(whole.mode & 0o100))
@@ -191,7 +213,7 @@ def _honest(entries: Iterable[Entry]) -> tuple[Entry, ...]:
             parts = way.split("/")
             passed = (posixpath.normpath("/".join(parts[:count])) for count in range(1, len(parts)))
             if links and any(place in links for place in passed):
-                raise _hostile(f"a path through a link: {safe_line(way, 100)}")
+                raise hostile(f"a path through a link: {safe_line(way, 100)}")
     return found
 
 
@@ -207,10 +229,16 @@ def _file(path: str, name: str) -> Entry:
 
 def _link(name: str, target: str) -> bytes:
     """Where a link points, if that is inside."""
+    link_target(name, target)
+    return os.fsencode(target)
+
+
+def link_target(name: str, target: str) -> str:
+    """The member that a link points to, if that is inside; see clean_name."""
     there = posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
     if target.startswith("/") or there == ".." or there.startswith("../"):
-        raise _hostile(f"a link that leads out: {safe_line(name, 100)} -> {safe_line(target, 100)}")
-    return os.fsencode(target)
+        raise hostile(f"a link that leads out: {safe_line(name, 100)} -> {safe_line(target, 100)}")
+    return there
 
 
 def _skipped(at: str, base: str, name: str) -> bool:
@@ -222,7 +250,6 @@ def _skipped(at: str, base: str, name: str) -> bool:
     return unused or os.path.exists(os.path.join(base, name, "CMakeCache.txt"))
 
 
-def _hostile(what: str) -> FleetError:
-    return FleetError(
-        f"the source archive holds {what}", kind="hostile", next="take the project's own archive"
-    )
+def hostile(what: str) -> FleetError:
+    """What an honest archive does not hold."""
+    return FleetError(f"the archive holds {what}", kind="hostile", next="take the project's own archive")

@@ -10,7 +10,7 @@ from fleet.core.errors import PlanError, StepError
 from fleet.core.events import Event, Notice
 from fleet.core.flow import Tree
 from fleet.core.plan import Artifact, Fetch, size_text
-from fleet.io import digest, models, trees
+from fleet.io import digest, models, release, toolchain, trees
 from fleet.io.cache import full
 from fleet.io.ports import Transport
 from fleet.io.shelltext import placed
@@ -64,6 +64,12 @@ class Artifacts:
                     return await trees.make_archive(
                         self.world.inventory.llama_cpp, await self.tree(), self._base(), self.world.folders
                     )
+                case "tool":
+                    return await toolchain.make_archive(artifact, self.world.cache)
+                case "prebuilt":
+                    for asset in (await self.tree()).assets:
+                        if asset.id == artifact.id:
+                            return await release.make_archive(artifact, asset, self._base(), self.world.cache)
                 case "build":
                     path = self.world.cache.path(artifact)
                     if path is None:

@@ -15,7 +15,8 @@ from fleet.io.digest import sha256
 
 CAP = 20 * 2**30  # bytes
 STALE = 86400.0  # seconds after which what was half fetched is given up
-ENDS = {"source": ".tar.gz", "build": ".tar.gz", "model": ".gguf", "file": ""}
+ENDS = {"model": ".gguf", "file": ""}
+PACKED = ".tar.gz"  # all others
 SHIPPED = ("smoke.gguf",)  # files of fleet itself, in fleet/builds
 _numbers = itertools.count()
 
@@ -121,7 +122,7 @@ class Cache:
         return found
 
     def _place(self, artifact: Artifact) -> Path:
-        return self.folder / "artifacts" / artifact.kind / (artifact.id + ENDS[artifact.kind])
+        return self.folder / "artifacts" / artifact.kind / (artifact.id + ENDS.get(artifact.kind, PACKED))
 
 
 def full(folder: Path, error: OSError) -> FleetError:

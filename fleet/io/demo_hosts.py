@@ -15,6 +15,7 @@ from fleet.core.inventory import Inventory
 from fleet.core.text import safe_line
 from fleet.io import inventory_file
 from fleet.io.folders import find
+from fleet.io.sshd import SEARCH
 
 HOSTS = ("alder", "birch", "cedar")
 PATH_MOST = 60  # bytes of the folder's path; a server's socket path may have 103
@@ -98,7 +99,7 @@ async def hosts() -> AsyncIterator[Inventory]:
 
 async def _start(base: Path, name: str) -> tuple[asyncio.subprocess.Process, int]:
     argv = ["--home", str(base / name), "--port", "0", "--keys", str(base / "keys" / "login.pub")]
-    argv += ["--host-key", str(base / "keys" / name), "--path", str(Path(sys.executable).parent)]
+    argv += ["--host-key", str(base / "keys" / name), "--path", f"{Path(sys.executable).parent}:{SEARCH}"]
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

@@ -24,8 +24,8 @@ from fleet.core.flow import (
     Now,
     Print,
     Probe,
-    ReadHelp,
     ReadLine,
+    ReadProgram,
     ReadWeights,
     Say,
     Tail,
@@ -38,6 +38,7 @@ from fleet.io.crash import bug
 from fleet.io.door import Question
 from fleet.io.gather import Gather
 from fleet.io.looks import look
+from fleet.io.programs import said
 from fleet.io.world import World, actor
 
 
@@ -157,8 +158,8 @@ class Engine:
                 return await look(world, name, facts, seconds)
             case LastMeasured(name):
                 return world.journal.measured(name), world.journal.last_seen(name), world.clock.now()
-            case ReadHelp(name, fingerprint):
-                return await world.help_text(name, fingerprint)
+            case ReadProgram(name, fingerprint):
+                return await said(world, name, fingerprint)
             case ReadWeights(model):
                 return await headers.weights(world, self.artifacts, model)
             case AskOracle():

@@ -18,7 +18,7 @@ from tomlkit.exceptions import TOMLKitError
 from fleet.core.errors import InventoryError
 from fleet.core.inventory import Inventory, parse
 from fleet.core.text import safe_line
-from fleet.io.inventory_shelves import CHECK, judge
+from fleet.io.inventory_shelves import CHECK, judge, options
 
 NAME = "inventory.toml"
 CAP = 1 << 20  # bytes of a file
@@ -162,7 +162,7 @@ def judged(document: dict[str, Any], path: Path) -> Inventory:
     Raises:
         InventoryError: holds every problem.
     """
-    return parse(document, str(path), judge, CHECK)
+    return parse(document, str(path), judge, CHECK, options)
 
 
 def _inventory(data: bytes, path: Path) -> Inventory:

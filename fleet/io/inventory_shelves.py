@@ -1,11 +1,14 @@
 """What the shelves and the servers room say about words in an inventory."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fleet.core.errors import InventoryError
 from fleet.core.names import nearest
 from fleet.core.shelf import Shelf
+
+if TYPE_CHECKING:
+    from fleet.core.inventory import Host
 
 
 def judge(args: Mapping[str, Any]) -> Sequence[str]:
@@ -15,6 +18,15 @@ def judge(args: Mapping[str, Any]) -> Sequence[str]:
     from fleet.servers.flags import judge as sentences  # only where there are flags
 
     return sentences(args)
+
+
+def options(host: "Host") -> Sequence[str]:
+    """What is wrong with the CMake options of a host, known without it."""
+    if not host.cmake:
+        return ()
+    from fleet.builds.options import judge as sentences  # only where there are options
+
+    return sentences(host.cmake, host.backend, host.portable)
 
 
 def _on(shelf: str, word: str) -> Callable[[str], None]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from fleet.core.errors import DeadlineError, FleetError, StepError, UnreachableError
 from fleet.core.facts import Instance
 from fleet.core.plan import Drained, Ready
+from fleet.core.proof import Proof
 from fleet.core.secret import Secret
 from fleet.core.shell import complaint, packaged
 from fleet.core.text import safe_line, safe_text
@@ -18,7 +18,8 @@ from fleet.io.ports import Transport
 from fleet.io.shelltext import placed, taken_over
 from fleet.platforms.base import FENCED, program
 from fleet.servers.failure import explain
-from fleet.servers.slots import health, is_sleeping, parse_slots
+from fleet.servers.proof import mend, not_on_device, proof
+from fleet.servers.slots import generation_speed, health, is_sleeping, parse_slots
 from fleet.supervisors.base import Service, verb
 from fleet.supervisors.instances import parse_instances
 from fleet.supervisors.instances import script as instances_script
@@ -31,7 +32,11 @@ HEALTH = 4.0  # seconds for /health, which answers at once or is asked again
 PAUSE = 0.5  # seconds between looks; grows
 PAUSE_MOST = 3.0
 GRACE = 10.0  # seconds until a supervisor that was told to start has begun
+MEASURE = 30.0  # seconds for the tokens that are timed
 ONE_TOKEN = json.dumps({"prompt": "Hello", "n_predict": 1, "cache_prompt": False}).encode()
+SOME_TOKENS = json.dumps(
+    {"prompt": "Hello", "n_predict": 24, "ignore_eos": True, "cache_prompt": False}
+).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ class Look:
 
     instance: Instance | None
     moved: str  # changes as long as it makes progress
-    weights: tuple[str, ...]  # log lines that say where the weights are
+    memory: tuple[str, ...]  # log lines that say what it took; only where they were asked for
     tail: tuple[str, ...]  # last lines of its log, where it does not run
 
 
@@ -50,8 +55,11 @@ async def wait_ready(
     until: Ready,
     generation: str,
     report: Callable[..., None] | None = None,
-) -> None:
+) -> Proof:
     """Until /health is 200, one completion came back and the device is as expected; then notes it.
+
+    Returns:
+        What the start showed; it lies on the host too.
 
     Raises:
         StepError: it ended, or a stranger answers; with the cause, its line and the next command.
@@ -81,10 +89,16 @@ async def wait_ready(
         await world.clock.sleep(pause)
         pause = min(PAUSE_MOST, pause * 1.3)
     transport = await world.returning(host)
-    await complete(transport, host, until, await world.key(host, until.server))
-    seen = await look(transport, world.root(host), until.server)
-    check_device(host, until, seen.weights)
-    await prove(transport, host, world.root(host), generation, until, seen.instance)
+    key = await world.key(host, until.server)
+    await complete(transport, host, until, key)
+    tps = await measure(transport, until, key)
+    seen = await look(transport, world.root(host), until.server, is_full=True)
+    check_device(host, until, seen.memory)
+    made = proof(
+        host, until.server, until.release, until.device, seen.memory, tps, until.expected, world.clock.now()
+    )
+    await prove(transport, host, world.root(host), generation, until, seen.instance, made)
+    return made
 
 
 async def _is_up(world: "World", transport: Transport, host: str, until: Ready, begun: float) -> bool:
@@ -161,36 +175,40 @@ async def complete(transport: Transport, host: str, until: Ready, key: Secret) -
         )
 
 
-def check_device(host: str, until: Ready, weights: tuple[str, ...]) -> None:
-    """Whether weights are on the device that was asked for.
+async def measure(transport: Transport, until: Ready, key: Secret) -> float | None:
+    """Tokens/s of one short completion; None where it gave none in time, which is no failure."""
+    try:
+        answer = await request(
+            transport, until.listen, "POST", "/completion", key=key, body=SOME_TOKENS, deadline=MEASURE
+        )
+    except (StepError, DeadlineError):
+        return None
+    return generation_speed(answer.body) if answer.status == 200 else None
 
-    `offloaded 19/19 layers` is no proof, the buffers are. A log without buffer lines (cut, or
-    another verbosity) proves nothing either way.
+
+def check_device(host: str, until: Ready, lines: tuple[str, ...]) -> None:
+    """Whether weights are on the device that was asked for.
 
     Raises:
         StepError: all weights are elsewhere.
     """
-    if until.device is None or not weights:
-        return
-    places = [
-        match[1] for line in weights if (match := re.search(r"load_tensors:\s+(\S+) model buffer size", line))
-    ]
-    if not any(place.startswith(until.device) for place in places):
-        seen = ", ".join(sorted(set(places)))
-        raise StepError(
-            f"{until.server} answers, but not on the GPU: its weights are in {seen}",
-            host=host,
-            next=f"fleet build {host} --rebuild",
-            kind="device",
-        )
+    why = not_on_device(until.device, lines)
+    if why is not None:
+        raise StepError(f"{until.server} answers, but {why}", host=host, next=mend(host), kind="device")
 
 
 async def prove(
-    transport: Transport, host: str, root: str, generation: str, until: Ready, one: Instance | None
+    transport: Transport,
+    host: str,
+    root: str,
+    generation: str,
+    until: Ready,
+    one: Instance | None,
+    made: Proof,
 ) -> None:
     """Notes on the host that this very process answered under this release."""
     service = Service(until.server, until.release, root, "", "")
-    script = verb(one.supervisor if one else "supervise", "prove", service)
+    script = verb(one.supervisor if one else "supervise", "prove", service, PROOF=made.text())
     answer = await transport.run(placed(script, root, generation), deadline=ASK * 3)
     if answer.status == FENCED:
         raise taken_over(host)
@@ -201,20 +219,24 @@ async def prove(
         )
 
 
-async def look(transport: Transport, root: str, server: str) -> Look:
-    """What the host says of one server."""
+async def look(transport: Transport, root: str, server: str, *, is_full: bool = False) -> Look:
+    """What the host says of one server.
+
+    Args:
+        is_full: with the lines of its log that say what it took of the memory.
+    """
     watch = packaged("fleet.servers", "watch.sh")
-    script = placed(program(instances_script() + watch, SERVER=server), root)
+    script = placed(program(instances_script() + watch, SERVER=server, FULL="yes" if is_full else ""), root)
     answer = await transport.run(script, deadline=ASK * 3)
     text = safe_text(answer.out)
-    found: dict[str, list[str]] = {"moved": [], "weights": [], "tail": []}
+    found: dict[str, list[str]] = {"moved": [], "memory": [], "tail": []}
     for line in text.split("\n"):
         key, _, value = line.partition(" ")
         if key in found:
             found[key].append(safe_line(value))
     instances = parse_instances(text)
     one = instances[0] if instances and instances[0].release is not None else None
-    return Look(one, "".join(found["moved"]), tuple(found["weights"]), tuple(found["tail"]))
+    return Look(one, "".join(found["moved"]), tuple(found["memory"]), tuple(found["tail"]))
 
 
 async def wait_drained(world: "World", host: str, until: Drained) -> None:

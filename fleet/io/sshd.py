@@ -46,7 +46,7 @@ async def serve(
     authorized_key: Path,
     host_key: Path,
     shell: str = "/bin/sh",
-    path: str = "",
+    path: str = SEARCH,
 ) -> Server:
     """A server on 127.0.0.1 for the user who runs it, with a home folder of its own.
 
@@ -54,7 +54,7 @@ async def serve(
         port: 0 takes a free one.
         authorized_key: file of public keys that may log in.
         host_key: file of its private key; made where it is missing.
-        path: folders that its commands search first.
+        path: folders that its commands search.
     """
     await asyncio.to_thread(home.mkdir, parents=True, exist_ok=True, mode=0o700)
     await asyncio.to_thread(make_key, host_key)
@@ -100,7 +100,7 @@ class Guard(asyncssh.SSHServer):
     ) -> None:
         self._home = home
         self._shell = shell
-        self._path = f"{path}:{SEARCH}" if path else SEARCH
+        self._path = path
         self._connections = connections
         self._from = ""
 
@@ -145,7 +145,7 @@ async def main(words: Sequence[str]) -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--keys", type=Path, required=True, help="public keys that may log in")
     parser.add_argument("--host-key", type=Path, required=True, help="made where it is missing")
-    parser.add_argument("--path", default="", help="folders that its commands search first")
+    parser.add_argument("--path", default=SEARCH, help="folders that its commands search")
     given = parser.parse_args(words)
     server = await serve(
         given.home,

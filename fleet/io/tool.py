@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fleet.core.errors import DeadlineError, FleetError
-from fleet.core.packages import APT
+from fleet.core.packages import debian
 from fleet.core.text import safe_text
 
 CAP = 1 << 20  # bytes of output kept
@@ -53,7 +53,7 @@ async def run_tool(
     except FileNotFoundError as error:
         name = Path(argv[0]).name
         raise FleetError(
-            f"{name} is not installed on this machine", next=f"apt-get install {APT.get(name, name)}"
+            f"{name} is not installed on this machine", next=f"apt-get install {debian(name)}"
         ) from error
     try:
         async with asyncio.timeout(deadline):

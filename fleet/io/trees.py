@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fleet.core.errors import FleetError
-from fleet.core.flow import Tree
+from fleet.core.flow import Asset, Tree
 from fleet.core.plan import Artifact
 from fleet.io.archive import Entry, content_hash, read_archive, read_folder, write_archive
 from fleet.io.cache import Cache, full
@@ -18,7 +18,7 @@ from fleet.io.exclusive import exclusive
 from fleet.io.git import commit_of, fetch_commit
 from fleet.io.ports import Folders
 from fleet.io.sdist import fetch_sdist
-from fleet.trees.base import COMMIT, Folder, Git, Origin, Published, Sdist, identity, number, parse
+from fleet.trees.base import COMMIT, Folder, Git, Origin, Published, Release, Sdist, identity, number, parse
 
 if TYPE_CHECKING:
     from fleet.core.inventory import LlamaCpp
@@ -44,6 +44,8 @@ async def find(
         DeadlineError: nothing came for too long.
     """
     origin = parse(wish)
+    if isinstance(origin, Release):
+        return _release(origin, number(origin, wish))
     cache = cache or Cache(folders.cache)
     notes: tuple[str, ...] = ()
     commit = None
@@ -69,6 +71,16 @@ async def find(
     elif isinstance(origin, Sdist):
         notes = (f"pip fetches {name}, and may run that package's build code on this machine",)
     return Tree(found, f"b{stamp}" if stamp else name, stamp, commit, artifact, notes)
+
+
+def _release(origin: Release, stamp: int | None) -> Tree:
+    """Nothing is fetched to name it: the hashes are in the inventory."""
+    assets = tuple(
+        Asset(label, origin.place.replace("{asset}", label), sha256) for label, sha256 in origin.assets
+    )
+    found = identity("prebuilt", *(sha256 for _, sha256 in sorted(origin.assets)))
+    name = f"b{stamp}" if stamp else assets[0].name
+    return Tree(found, name, stamp, None, Artifact("source", found, name, None), assets=assets)
 
 
 async def make_archive(
@@ -126,6 +138,8 @@ async def _entries(
             file = _local(place, base)
             await digest(file, origin.sha256)
             return await asyncio.to_thread(read_archive, file, "")
+        case Release():
+            raise AssertionError("a release has no source")
         case Sdist():
             file = await fetch_sdist(origin, cache.folder, environment)
             return await asyncio.to_thread(read_archive, file, origin.subfolder)

@@ -22,8 +22,6 @@ from fleet.platforms.base import program
 from fleet.platforms.probe import parse, probe_program
 
 PROBE_DEADLINE = 30.0  # seconds; the answer of a healthy host takes under one
-HELP = '"$FLEET_ROOT/builds/$BUILD/bin/llama-server" --help </dev/null'
-HELP_DEADLINE = 20.0  # seconds
 RETURN_DEADLINE = 300.0  # seconds a carried plan waits for a host whose link was lost
 KEY = re.compile("[!-~]{8,200}")  # ASCII without spaces
 
@@ -57,7 +55,7 @@ class World:
     roots: dict[str, str] = field(default_factory=dict)  # host -> absolute root, once probed
     facts: dict[str, Facts] = field(default_factory=dict)  # as last probed
     keys: dict[tuple[str, str], Secret] = field(default_factory=dict)
-    helps: dict[str, str] = field(default_factory=dict)  # fingerprint -> what its server says to --help
+    said: dict[str, tuple[str, str]] = field(default_factory=dict)  # help and version, see io.programs
     _sources: dict[str, "asyncio.Lock"] = field(default_factory=dict)
 
     def say(self, event: Event) -> None:
@@ -114,18 +112,6 @@ class World:
             )
         )
         return facts
-
-    async def help_text(self, host: str, fingerprint: str) -> str:
-        """What a build's llama-server says to --help; empty where it says nothing.
-
-        Raises:
-            UnreachableError: the host does not answer.
-        """
-        if fingerprint not in self.helps:
-            script = placed(program(HELP, BUILD=fingerprint), self.root(host))
-            answer = await (await self.transport(host)).run(script, deadline=HELP_DEADLINE)
-            self.helps[fingerprint] = safe_text(answer.out) if answer.status == 0 else ""
-        return self.helps[fingerprint]
 
     async def key(self, host: str, server: str) -> Secret:
         """The API key of a server, read from its 0600 file on the host.

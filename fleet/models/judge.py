@@ -1,8 +1,10 @@
 """The verdict on one model for one host, from its facts alone: also where nothing is built."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from fleet.core.errors import PlanError
 from fleet.core.facts import Facts
 from fleet.models import bandwidth, quants
 from fleet.models.bandwidth import Bandwidth
@@ -10,7 +12,7 @@ from fleet.models.fit import Fit, fit
 from fleet.models.layout import Layout, layout
 from fleet.models.placement import Model, Placement, Use, whole
 from fleet.models.repack import reordered
-from fleet.models.room import HOST, pools
+from fleet.models.room import HOST, Pool, pools
 from fleet.models.speed import Factor, Part, Speed, active, decode
 from fleet.models.weights import Weights
 from fleet.models.wish import Wish
@@ -45,7 +47,7 @@ def judge(
     return fit(
         model,
         wish,
-        pools(facts, backend, held, returned),
+        usable(pools(facts, backend, held, returned), wish),
         build=build,
         reordered=reordered(facts, backend),
         oracle=oracle,
@@ -66,7 +68,7 @@ def takes(facts: Facts, backend: str, weights: Weights, wish: Wish) -> dict[str,
     Raises:
         PlanError: as judge.
     """
-    found = pools(facts, backend)
+    found = usable(pools(facts, backend), wish)
     placed = whole(
         Model(layout(weights.header, weights.sums), wish, reordered=reordered(facts, backend)), found
     )
@@ -74,6 +76,23 @@ def takes(facts: Facts, backend: str, weights: Weights, wish: Wish) -> dict[str,
     host = placed.host
     held[HOST] = host.total - (host.weights if wish.mapped else 0)
     return held
+
+
+def usable(found: tuple[Pool, ...], wish: Wish) -> tuple[Pool, ...]:
+    """The devices that the wish names, and main memory.
+
+    Raises:
+        PlanError: it names one that is not there.
+    """
+    if wish.devices is None:
+        return found
+    names = [pool.name for pool in found if not pool.is_host]
+    for name in wish.devices:
+        if name not in names:
+            known = ", ".join(names) or "none"
+            raise PlanError(f"there is no device {name} here", next=f"devices = one of: {known}")
+    chosen = {pool.name: pool for pool in found}
+    return (*(chosen[name] for name in wish.devices), found[-1])
 
 
 def speeds(
@@ -91,6 +110,8 @@ def speeds(
     own = replace(wish, parallel=max(1, wish.parallel))
 
     def part(number: int, use: Use) -> Part | None:
+        index = re.search(r"\d+$", use.pool)  # CUDA1 is the second, also where it is the only one used
+        number = int(index[0]) if index else number
         gpu = gpus[number] if use.pool != HOST and number < len(gpus) else None
         device = bandwidth.find(facts, gpu) if use.pool == HOST or gpu is not None else None
         if device is None and use.pool == HOST:

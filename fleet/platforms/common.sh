@@ -25,6 +25,8 @@ fi
 # An inventory may say ~/fleet, or end with a slash.
 case $FLEET_ROOT in \~/*) FLEET_ROOT=$HOME/${FLEET_ROOT#??} ;; esac
 case $FLEET_ROOT in ?*/) FLEET_ROOT=${FLEET_ROOT%/} ;; esac
+# What fleet brought comes first: there was none here, or an old one.
+for _bin in "$FLEET_ROOT"/tools/*/bin; do [ ! -d "$_bin" ] || PATH=$_bin:$PATH; done
 
 # is_here NAME: the program is installed.
 is_here() { command -v "$1" >/dev/null 2>&1; }

@@ -1,23 +1,25 @@
-"""The arguments of a llama-server, every one written out."""
+"""The arguments of a llama-server, every one written out, in the words of that very program."""
 
 import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from fleet.backends.base import BACKENDS
 from fleet.core.errors import PlanError
-from fleet.core.facts import Facts
+from fleet.core.plan import Choice
+from fleet.servers.capabilities import Capabilities
+from fleet.servers.dialect import can_use_socket, speak
 from fleet.servers.flags import judge, translate
+from fleet.servers.settings import flags as chosen
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Server
 
-GIB = 2**30
 SOCKET_PORT = "8080"  # ignored for a socket, but llama-server refuses 0 there
-PARALLEL = 4  # llama-server's own default, with a cache that all slots share
-CACHE_SHARE = 16  # of the host's memory one part in so many is lent to cached prompts
-CACHE_MOST = 2048  # MiB; llama-server's default of 8192 is more than a laptop can lend
-KINDS: dict[str, tuple[str, ...]] = {"chat": (), "embedding": ("--embedding",), "rerank": ("--rerank",)}
+KINDS: dict[str, dict[str, object]] = {
+    "chat": {},
+    "embedding": {"embedding": True},
+    "rerank": {"rerank": True},
+}
 
 
 def argv(
@@ -26,18 +28,22 @@ def argv(
     model_path: str,
     listen: str,
     key_path: str,
-    facts: Facts,
-    backend: str,
-) -> tuple[str, ...]:
-    """Everything after the program's name.
+    choices: tuple[Choice, ...],
+    known: Capabilities | None = None,
+    backend_arguments: tuple[str, ...] = (),
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Everything after the program's name, and sentences about what was changed in it.
 
     Args:
         listen: an absolute socket path or ADDRESS:PORT.
         key_path: the API key file on the host; the key itself is never an argument.
-        backend: what the build computes with.
+        choices: what fleet recommends, see settings.recommend.
+        known: the program that will take them; None is taken for one of today.
+        backend_arguments: what the build's backend needs, as words: `--rpc HOST:PORT`.
 
     Raises:
-        PlanError: a flag of `args` that is refused, or a kind that is not known.
+        PlanError: a flag of `args` that is refused, a kind that is not known, or a socket for a
+            program that cannot listen on one.
     """
     errors = judge(wish.args)
     if errors:
@@ -46,8 +52,13 @@ def argv(
         )
     if wish.kind not in KINDS:
         raise PlanError(f"server {server}: no kind called {wish.kind!r}", next=f"one of: {', '.join(KINDS)}")
+    if listen.startswith("/") and not can_use_socket(known):
+        raise PlanError(
+            f"server {server}: this build of llama.cpp cannot listen on a socket",
+            next=f'set listen = "127.0.0.1:8080" in [servers.{server}], or a newer ref in [llama_cpp]',
+        )
     host, port = address(listen)
-    extra, _ = translate(wish.args)
+    extra, said = translate(wish.args)
     own: dict[str, object] = {
         "model": model_path,
         "alias": wish.model,
@@ -58,23 +69,20 @@ def argv(
         "no-cors-credentials": True,
         "metrics": True,
         "slots": True,
-        "no-webui": True,
-        "log-verbosity": 4,  # at the default of 3 nothing tells which device is used
+        "no-ui": True,
+        # At the default of 3 nothing tells which device is used. JSON lines would go to standard
+        # output, and say no more than these lines do, which every build prints alike.
+        "log-verbosity": 4,
         "log-colors": "off",
         "fit": "on",
-        "cache-ram": cache_ram(facts),
     }
-    if wish.context is not None:
-        own["ctx-size"] = wish.context
-    own["parallel"] = wish.parallel or PARALLEL
-    if wish.parallel is None:
-        own["kv-unified"] = True
-    if wish.kv_type is not None:
-        own |= {"cache-type-k": wish.kv_type, "cache-type-v": wish.kv_type}
-    own |= compute(wish.devices, facts, backend)
-    if "ui" in extra or "webui" in extra or "no-ui" in extra:
-        del own["no-webui"]
-    return (*words(own | extra), *KINDS[wish.kind])
+    own |= chosen(choices) | KINDS[wish.kind]
+    if "ui" in extra or "no-ui" in extra:
+        del own["no-ui"]
+    ours, left = speak({k: v for k, v in own.items() if k not in extra}, known, is_own=True)
+    theirs, changed = speak(extra, known, is_own=False)
+    # devices that another machine lends are known only after the words that name it
+    return (*backend_arguments, *words(ours | theirs)), (*said, *left, *changed)
 
 
 def address(listen: str) -> tuple[str, str]:
@@ -83,43 +91,6 @@ def address(listen: str) -> tuple[str, str]:
         return listen, SOCKET_PORT
     host, _, port = listen.rpartition(":")
     return host.strip("[]"), port
-
-
-def compute(devices: str | None, facts: Facts, backend: str) -> dict[str, object]:
-    """Which devices, layers and threads.
-
-    A named device that is not there ends the start with `invalid device`, where an unnamed
-    one would mean a silent fall back to the CPU.
-    """
-    found: dict[str, object] = {"device": devices or device_names(facts, backend)}
-    if device(backend) is not None:
-        found["gpu-layers"] = "auto"  # all that fit, as --fit finds
-    threads = facts.cpu.cores_performance
-    if threads:
-        found["threads"] = threads
-    return found
-
-
-def device_names(facts: Facts, backend: str) -> str:
-    """`CUDA0,CUDA1`, or `none` for the CPU."""
-    prefix = device(backend)
-    if prefix is None:
-        return "none"
-    count = sum(1 for gpu in facts.gpus if gpu.api == backend) or 1
-    return ",".join(f"{prefix}{number}" for number in range(count))
-
-
-def device(backend: str) -> str | None:
-    """The prefix that a device of this backend has; None for the CPU."""
-    return BACKENDS.take(backend).device
-
-
-def cache_ram(facts: Facts) -> int:
-    """MiB of host memory for cached prompts: a sixteenth of it, at most 2048, 0 where unknown."""
-    if facts.memory.total is None:
-        return 0
-    whole = round(facts.memory.total / GIB)  # so that the kernel's share changes nothing
-    return min(CACHE_MOST, whole * 1024 // CACHE_SHARE)
 
 
 def words(flags: Mapping[str, object]) -> tuple[str, ...]:

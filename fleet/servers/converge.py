@@ -7,11 +7,17 @@ from fleet.builds import plan as builds
 from fleet.builds.recipe import fingerprint
 from fleet.core.errors import PlanError
 from fleet.core.facts import Facts
-from fleet.core.flow import Flow, ReadHelp, Tree, claim, find_model, find_tree
+from fleet.core.flow import Flow, ReadProgram, ReadWeights, Tree, claim, find_model, find_tree
 from fleet.core.plan import Artifact, Plan, Step
 from fleet.models import plan as models
+from fleet.models.layout import Layout, layout
+from fleet.models.weights import Weights
 from fleet.servers import plan as servers
-from fleet.servers.flags import check_help
+from fleet.servers.capabilities import Capabilities, read
+from fleet.servers.flags import check_known
+from fleet.servers.settings import Sized
+from fleet.servers.shares import Case
+from fleet.servers.sizing import size
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Inventory, Server
@@ -42,15 +48,22 @@ def converge(
     notes: list[str] = []
     if not chosen and not facts.instances:
         return Plan(host, (), ("no server of the inventory is wanted here",))
-    found = backend = None
+    found = backend = known = None
     files: dict[str, Artifact] = {}
+    sized: dict[str, Sized] = {}
     if chosen:
         build, notes, found, backend = yield from build_steps(inventory, host, facts, rebuild=rebuild)
         steps += build
-        for name in dict.fromkeys(server.model for server in chosen.values()):
+        known = yield from capabilities(host, found, facts)
+        if known is not None:
+            _check_flags(chosen, known)
+        for name in dict.fromkeys(server.model for server in wanted.values()):
             files[name] = yield from find_model(name)
-        steps += models.steps(facts, tuple(files.values()))
-    served, said = servers.steps(
+        needed = dict.fromkeys(server.model for server in chosen.values())
+        steps += models.steps(facts, tuple(files[name] for name in needed))
+        number = known.number if known is not None else None
+        sized = yield from _sizes(host, facts, backend, number, wanted, chosen)
+    served, said, settings = servers.steps(
         host,
         inventory.hosts[host],
         chosen,
@@ -58,28 +71,57 @@ def converge(
         files,
         fingerprint=found,
         backend=backend,
+        known=known,
+        sized=sized,
         private_networks=inventory.private_networks,
         prune=prune,
         undeclared=tuple(one.server for one in facts.instances if one.server not in wanted),
     )
-    if served and any(one.fingerprint == found for one in facts.builds):
-        yield from _check_flags(host, str(found), chosen)
-    return Plan(host, (*steps, *served), (*notes, *said))
+    return Plan(host, (*steps, *served), (*notes, *said), settings)
 
 
-def _check_flags(host: str, fingerprint: str, chosen: "Mapping[str, Server]") -> Flow[None]:
+def _sizes(
+    host: str,
+    facts: Facts,
+    backend: str,
+    build: int | None,
+    wanted: "Mapping[str, Server]",
+    chosen: "Mapping[str, Server]",
+) -> Flow[dict[str, Sized]]:
+    """What each chosen server may take, beside all that are wanted here.
+
+    Raises:
+        PlanError: one of them cannot fit.
+    """
+    layouts: dict[str, Layout] = {}
+    for name in dict.fromkeys(server.model for server in wanted.values()):
+        weights: Weights = yield ReadWeights(name)
+        layouts[name] = layout(weights.header, weights.sums)
+    cases = {name: Case(name, server, layouts[server.model]) for name, server in wanted.items()}
+    return {
+        name: size(host, case, [each for each in cases.values() if each is not case], facts, backend, build)
+        for name, case in cases.items()
+        if name in chosen
+    }
+
+
+def capabilities(host: str, fingerprint: str, facts: Facts) -> Flow[Capabilities | None]:
+    """What the build's own llama-server can do; None where the build is not there yet."""
+    if not builds.is_there(fingerprint, facts):
+        return None
+    texts: tuple[str, str] = yield ReadProgram(host, fingerprint)
+    return read(*texts)
+
+
+def _check_flags(chosen: "Mapping[str, Server]", known: Capabilities) -> None:
     """Flags that the build does not know are refused before a server is stopped for them.
 
     Raises:
         PlanError: names the flag and the nearest ones.
     """
     for name, server in chosen.items():
-        if server.args:
-            text: str = yield ReadHelp(host, fingerprint)
-            for error in check_help(server.args, text) if text else ():
-                raise PlanError(
-                    f"server {name}: {error}", next=f"edit [servers.{name}.args] in inventory.toml"
-                )
+        for error in check_known(server.args, known):
+            raise PlanError(f"server {name}: {error}", next=f"edit [servers.{name}.args] in inventory.toml")
 
 
 def build_steps(
@@ -91,7 +133,8 @@ def build_steps(
     recipe, _ = builds.recipe_for(wish, facts, tree)
     wanted = fingerprint(recipe)
     claimed = None
-    if rebuild or not builds.is_there(wanted, facts):
+    # finished binaries are built by nobody: every host gets them from here
+    if not tree.assets and (rebuild or not builds.is_there(wanted, facts)):
         claimed = yield from claim(host, wanted, builds.weight(facts), rebuild)
     steps, notes = builds.steps(host, wish, facts, tree, claimed, rebuild=rebuild)
     return list(steps), list(notes) if steps else [], wanted, recipe.backend

@@ -26,16 +26,21 @@ SOURCE = "set another source for the model of {server} in inventory.toml, then f
 DEPLOY = "fleet deploy {host}"
 SMALLER = 'set a smaller context or kv_type = "q8_0" for server {server}, then fleet deploy {host}'
 REBUILD = "fleet build {host} --rebuild"
+DOCTOR = "fleet doctor {host}"
 LOGS = "fleet logs {server}@{host} --lines 200"
 
 # In order of how much they explain: the first that is found in any line wins.
 SIGNS = (
     Sign(r"failed to reload model after sleeping", "the model was gone or damaged when it woke up", DEPLOY),
-    Sign(r"invalid device: (\S+)", "the device {1} is not there for this build", "fleet doctor {host}"),
+    Sign(r"invalid device: (\S+)", "the device {1} is not there for this build", DOCTOR),
     Sign(r"the argument has been removed\. (use .+)", "a flag was removed from llama.cpp: {1}", EDIT),
     Sign(r"error: invalid argument: (\S+)", "llama-server does not know the flag {1}", EDIT),
     Sign(r'argument "([^"]+)": error: failed to open file', "the file that {1} names cannot be read", LOGS),
-    Sign(r"RPC not supported in this build", "this build has no RPC", EDIT),
+    Sign(
+        r"RPC not supported in this build",
+        "this build has no RPC",
+        'set backend = "rpc" for {host} in inventory.toml, then fleet deploy {host}',
+    ),
     Sign(
         r'error while handling argument "([^"]+)": (?:error: )?(.+)', "the value of {1} is refused: {2}", EDIT
     ),
@@ -50,7 +55,29 @@ SIGNS = (
         "the GPU has too little memory",
         SMALLER,
     ),
-    Sign(r"kIOGPUCommandBufferCallbackErrorOutOfMemory", "the GPU has too little memory", SMALLER),
+    Sign(
+        r"kIOGPUCommandBufferCallbackErrorOutOfMemory|command buffer \S+ failed with status 5",
+        "the GPU has too little memory",
+        SMALLER,
+    ),
+    Sign(
+        r"no kernel image is available for execution|hipErrorNoBinaryForGpu",
+        "the build is for another GPU than the one that is there",
+        REBUILD,
+    ),
+    Sign(
+        r"driver version is insufficient for CUDA runtime",
+        "the NVIDIA driver is older than the CUDA of this build",
+        DOCTOR,
+    ),
+    Sign(
+        r"no CUDA-capable device is detected|failed to initialize (?:CUDA|ROCm): (?P<why>.*)",
+        "the driver shows no GPU {1}",
+        DOCTOR,
+    ),
+    Sign(r"libcuda\.so\S*: cannot open shared object", "the NVIDIA driver is not there", DOCTOR),
+    Sign(r"version `(GLIBC\w*_[\d.]+)' not found", "the build needs a newer C library ({1})", REBUILD),
+    Sign(r"AMX is not ready to be used", "it was built for another CPU, one with AMX", REBUILD),
     Sign(
         r"failed to allocate (\S+) buffer of size (\d+)",
         "too little memory: {2} bytes wanted in {1}",
@@ -87,6 +114,7 @@ SIGNS = (
         "set a newer ref in [llama_cpp], then fleet deploy {host}",
     ),
     Sign(r"exactly one out metadata, path_model, and file must be defined", "no model was given", EDIT),
+    Sign(r"RPC server version mismatch", "the RPC server is of another llama.cpp than this build", LOGS),
     Sign(r"Failed to connect to (\S+:\d+)", "the RPC server {1} does not answer", LOGS),
     Sign(r"Remote RPC server crashed", "the RPC server ended or answered nonsense", LOGS),
     Sign(r"error while loading shared libraries: ([^:]+)", "the library {1} is missing on the host", REBUILD),
@@ -96,7 +124,12 @@ SIGNS = (
         "another process of this server still runs: {1}",
         "fleet restart {server}@{host}",
     ),
-    Sign(r"(?:No such file or directory|not found)$", "the build is not there", DEPLOY),
+    Sign(
+        r"bin/llama-server'?: (?:No such file or directory|not found)$"
+        r"|[Nn]o such file or directory: \S*bin/llama-server$",
+        "the build is not there",
+        DEPLOY,
+    ),
     Sign(r"exiting due to model loading error", "the model could not be loaded", LOGS),
     Sign(r"exiting due to HTTP server error", "the HTTP server could not start", LOGS),
 )

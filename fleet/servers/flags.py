@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fleet.core.names import nearest
+from fleet.servers.capabilities import Capabilities
+from fleet.servers.dialect import speak
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ REFUSED: dict[str, Verdict] = (
     | _refused(f"refused: {TOOLS}", "ui-mcp-proxy", "webui-mcp-proxy", "ui-config-file", "webui-config-file")
     | _refused(REMOTE, "model-url", "docker-repo", "hf-repo", "hf-file", "hf-token", "mmproj-url", "offline")
     | _refused(REMOTE, "spec-draft-hf", "hf-repo-draft", "hf-repo-v", "hf-file-v")
+    | _refused(f"{OWN}: use rpc under [hosts.NAME]", "rpc")
+    | _refused(f"{OWN}: use kind", "embedding", "embeddings", "rerank", "reranking")
     | _refused("refused: whoever has the key could change the server's settings", "props")
     | _refused(ROUTER, "models-dir", "models-preset", "models-max", "models-autoload", "no-models-autoload")
     | _refused("it makes llama-server print something and end", "help", "usage", "version", "list-devices")
@@ -55,12 +59,16 @@ REFUSED: dict[str, Verdict] = (
         "http2",
         "http3",
         "quic",
+        "quiche",
     )
     | _refused("no such flag: fleet writes the flags from inventory.toml", "config")
     | _refused("no such flag: layers are split among the GPUs by default", "auto-split")
     | _refused("not a flag of llama-server: fleet plan shows what would be done", "dry-run")
     | _refused('no such flag: a reranker is a server of its own, with kind = "rerank"', "reranker-model")
-    | _refused("removed from llama.cpp: a KV cache is no longer defragmented", "defrag-thold")
+    | _refused("it does nothing any more: a KV cache is no longer defragmented", "defrag-thold")
+    | _refused("removed from llama.cpp: use spec-ngram-mod-n-match or its sisters", "spec-ngram-size-n")
+    | _refused("removed from llama.cpp: each kind has a flag of its own now", "spec-ngram-size-m")
+    | _refused("removed from llama.cpp: each kind has a flag of its own now", "spec-ngram-min-hits")
 )
 
 # Old name -> what it is called today. The value True stands for a bare flag.
@@ -76,8 +84,13 @@ TRANSLATED: dict[str, Verdict] = {
     "draft-n-min": Verdict("--draft-n-min is now --spec-draft-n-min", ("spec-draft-n-min", None)),
     "draft-p-min": Verdict("--draft-p-min is now --spec-draft-p-min", ("spec-draft-p-min", None)),
     "n-gpu-layers": Verdict("written as --gpu-layers", ("gpu-layers", None)),
-    "embeddings": Verdict("written as --embedding", ("embedding", None)),
-    "reranking": Verdict("written as --rerank", ("rerank", None)),
+    "model-draft": Verdict("--model-draft is now --spec-draft-model", ("spec-draft-model", None)),
+    "draft-model": Verdict("written as --spec-draft-model", ("spec-draft-model", None)),
+    "gpu-layers-draft": Verdict("--gpu-layers-draft is now --spec-draft-ngl", ("spec-draft-ngl", None)),
+    "device-draft": Verdict("--device-draft is now --spec-draft-device", ("spec-draft-device", None)),
+    "verbosity": Verdict("written as --log-verbosity", ("log-verbosity", None)),
+    "no-webui": Verdict("written as --no-ui", ("no-ui", None)),
+    "webui": Verdict("written as --ui", ("ui", None)),
 }
 
 SHORT = {
@@ -86,9 +99,21 @@ SHORT = {
     "t": "threads", "tb": "threads-batch", "ts": "tensor-split", "sm": "split-mode", "mg": "main-gpu",
     "ot": "override-tensor", "cmoe": "cpu-moe", "ncmoe": "n-cpu-moe", "cram": "cache-ram", "lm": "load-mode",
     "lv": "log-verbosity", "fit": "fit", "kvu": "kv-unified", "to": "timeout", "md": "spec-draft-model",
+    "lzm": "lazy-mode", "ncffn": "n-cpu-ffn", "kvo": "kv-offload", "nkvo": "no-kv-offload",
+    "fitt": "fit-target", "fitc": "fit-ctx", "ctxcp": "ctx-checkpoints", "ngld": "spec-draft-ngl",
+    "devd": "spec-draft-device", "ctkd": "spec-draft-type-k", "ctvd": "spec-draft-type-v",
+    "mu": "source of the model", "hf": "source of the model", "hff": "source of the model",
+    "dio": 'load-mode = "dio"', "cl": "nothing: fleet keeps the models",
 }  # fmt: skip
 
 CHOICES = {"flash-attn": ("on", "off", "auto"), "fit": ("on", "off"), "reasoning": ("on", "off", "auto")}
+# Values that do not mean what they are taken for.
+MEANT: dict[str, dict[str, tuple[object, str]]] = {
+    "gpu-layers": {
+        "-1": ("auto", '--gpu-layers -1 means auto, not all: for all layers write "all"'),
+        "-2": ("all", "--gpu-layers -2 is written as all"),
+    }
+}
 LEVELS = {"fit"}  # short and long name are the same
 
 
@@ -108,8 +133,13 @@ def translate(args: Mapping[str, object]) -> tuple[dict[str, object], tuple[str,
     for written, value in args.items():
         name = long(written)
         verdict = TRANSLATED.get(name)
+        if verdict is not None and verdict.to is not None and verdict.to[0] in MEANT:
+            name, verdict = verdict.to[0], None
         if name in CHOICES and isinstance(value, bool):
             found[name] = "on" if value else "off"
+        elif name in MEANT and str(value) in MEANT[name]:
+            found[name], sentence = MEANT[name][str(value)]
+            notes.append(sentence)
         elif verdict is None or verdict.to is None:
             found[name] = value
         else:
@@ -127,7 +157,7 @@ def judge(args: Mapping[str, object]) -> list[str]:
 
     Returns:
         A sentence for each flag that is refused; empty when all may be passed on. Flags that
-        are in no table are left to `check_help`.
+        are in no table are left to `check_known`.
     """
     errors = []
     seen: dict[str, str] = {}
@@ -167,20 +197,11 @@ def value_errors(written: str, name: str, value: object) -> list[str]:
     return []
 
 
-def known_flags(help_text: str) -> frozenset[str]:
-    """The long names in `llama-server --help`."""
-    heads = (re.match(r"(?:--?[A-Za-z0-9][\w.-]*,?\s*)+", line) for line in help_text.splitlines())
-    return frozenset(
-        name for head in heads if head for name in re.findall(r"--([a-z0-9][a-z0-9.-]*)", head[0])
-    )
-
-
-def check_help(args: Mapping[str, object], help_text: str) -> list[str]:
+def check_known(args: Mapping[str, object], known: Capabilities) -> list[str]:
     """A sentence for each flag that this very binary does not know, with the nearest it knows."""
-    known = known_flags(help_text)
     errors = []
-    for name, value in translate(args)[0].items():
+    for name, value in speak(translate(args)[0], known, is_own=False)[0].items():
         wanted = f"no-{name}" if value is False else name
-        if wanted not in known:
-            errors.append(f"llama-server has no --{wanted}; near: {', '.join(nearest(wanted, known))}")
+        if not known.knows(wanted):
+            errors.append(f"llama-server has no --{wanted}; near: {', '.join(nearest(wanted, known.flags))}")
     return errors

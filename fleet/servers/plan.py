@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from fleet.core.errors import PlanError
 from fleet.core.facts import Facts, Instance
 from fleet.core.names import nearest
-from fleet.core.plan import Action, Artifact, Drained, Ready, Run, Step, Wait, Write
-from fleet.servers.argv import device
+from fleet.core.plan import Action, Artifact, Choice, Drained, Ready, Run, Step, Wait, Write
+from fleet.core.proof import NOTHING
+from fleet.servers.capabilities import Capabilities
 from fleet.servers.failure import explain
 from fleet.servers.release import Release, files, release
+from fleet.servers.settings import Sized
 from fleet.supervisors.base import SUPERVISORS, Service, verb
 
 if TYPE_CHECKING:
@@ -34,36 +36,57 @@ def steps(
     *,
     fingerprint: str | None,
     backend: str | None,
+    known: Capabilities | None = None,
+    sized: Mapping[str, Sized] | None = None,
     private_networks: tuple[str, ...] = (),
     prune: bool = False,
     undeclared: Collection[str] = (),
-) -> Steps:
+) -> tuple[tuple[Step, ...], tuple[str, ...], dict[str, tuple[Choice, ...]]]:
     """Steps for the wanted servers, and for those that are no longer wanted.
 
     Args:
         servers: those that should run here, by name.
         models: the file of each model, by its name in the inventory.
         fingerprint, backend: of the build that they use; None only where no server is wanted.
+        known: what that build's llama-server can do; None before it is there.
+        sized: what is known of the models' sizes here, by server.
         undeclared: names of servers that are there and not wanted.
 
     Returns:
-        Steps in order, and notes: what is held, undeclared, started again and why.
+        Steps in order; notes: what is held, undeclared, started again and why; and the
+        settings of each server.
 
     Raises:
         PlanError: a server cannot run here as it is written.
     """
     found: list[Step] = []
     notes: list[str] = []
+    settings: dict[str, tuple[Choice, ...]] = {}
     there = {one.server: one for one in facts.instances}
     supervisors = set()
     for name, server in servers.items():
         if fingerprint is None or backend is None:
             raise PlanError(f"server {name} has no build here", next=f"fleet build {host}")
         sha256 = models[server.model].id
-        wanted = release(name, server, wish, facts, fingerprint, backend, sha256, private_networks)
+        size = (sized or {}).get(name, Sized())
+        wanted = release(
+            name,
+            server,
+            wish,
+            facts,
+            fingerprint,
+            backend,
+            sha256,
+            private_networks,
+            known=known,
+            sizing=size.sizing,
+            expected=size.expected,
+        )
         one, said = _converge(host, wanted, there.get(name), facts)
+        settings[name] = wanted.choices
         if one:
             supervisors.add(wanted.supervisor)
+            said += [f"{name}: {note}" for note in (*wanted.notes, *size.notes)]
         found += one
         notes += said
     _check_listeners(servers)
@@ -74,7 +97,7 @@ def steps(
             notes += said
     for kind in sorted(supervisors):
         notes += SUPERVISORS.take(kind).notes(facts)
-    return tuple(found), tuple(notes)
+    return tuple(found), tuple(notes), settings
 
 
 def _converge(
@@ -185,7 +208,7 @@ def chosen(host: str, facts: Facts, servers: Collection[str]) -> list[Instance]:
 
 def _write(wanted: Release) -> Step:
     title = f"write release {wanted.rid} of {wanted.server}"
-    return Step(title, Write(files(wanted)), f"release {wanted.server} {wanted.rid}", "prepare")
+    return Step(title, Write(files(wanted)), f"release {wanted.server} {wanted.wish}", "prepare")
 
 
 def _check(wanted: Release) -> Step:
@@ -199,12 +222,12 @@ def _check(wanted: Release) -> Step:
 def _deploy(wanted: Release) -> Step:
     script = verb(wanted.supervisor, "deploy", wanted.service, SOCKET=wanted.socket, ADDRESS=wanted.address)
     title = f"start {wanted.server} ({wanted.model} on {wanted.backend}) under {wanted.supervisor}"
-    return Step(title, Run(script, START), f"start {wanted.server} {wanted.rid}", "start")
+    return Step(title, Run(script, START), f"start {wanted.server} {wanted.wish}", "start")
 
 
 def _ready(wanted: Release) -> Step:
-    until = Ready(wanted.server, wanted.rid, wanted.listen, STILL, wanted.device)
-    key = f"ready {wanted.server} {wanted.rid}"
+    until = Ready(wanted.server, wanted.rid, wanted.listen, STILL, wanted.device, wanted.expected)
+    key = f"ready {wanted.server} {wanted.wish}"
     return Step(f"wait until {wanted.server} answers a completion", Wait(until), key, "health")
 
 
@@ -240,9 +263,9 @@ def _start(there: Instance, facts: Facts) -> Step:
 
 
 def _ready_again(there: Instance) -> Step:
-    expected = device(there.backend) if there.backend is not None else None
     rid = there.release or ""
-    until = Ready(there.server, rid, there.listen or "", STILL, expected)
+    expected = there.proof.expected if there.proof is not None else NOTHING
+    until = Ready(there.server, rid, there.listen or "", STILL, there.device, expected)
     key = f"ready {there.server} {rid}"
     return Step(f"wait until {there.server} answers a completion", Wait(until), key, "health")
 

@@ -5,13 +5,17 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from fleet.backends.base import BACKENDS
 from fleet.core.errors import PlanError
 from fleet.core.facts import Facts
-from fleet.core.plan import File
+from fleet.core.plan import Choice, File
+from fleet.core.proof import NOTHING, Expected
 from fleet.core.shell import quote
 from fleet.platforms.base import program
 from fleet.servers.argv import argv, listen_error
-from fleet.servers.argv import device as device_prefix
+from fleet.servers.capabilities import Capabilities
+from fleet.servers.devices import device as device_prefix
+from fleet.servers.settings import UNSIZED, Sizing, recommend
 from fleet.supervisors.base import SUPERVISORS, Service, choose, helpers, packaged
 
 if TYPE_CHECKING:
@@ -27,12 +31,18 @@ class Release:
 
     Attributes:
         rid: 12 hex digits over everything that matters.
+        wish: 12 hex digits over what was asked for: the same before and after the build is
+            there, which may know other flags and show other devices than was thought.
+        launch: shell lines that its backend needs before the program.
         listen: an absolute socket path or ADDRESS:PORT.
         device: prefix of the device that must be used; None for the CPU.
+        choices: why its settings are what they are.
+        notes: what became of flags that this build calls otherwise.
     """
 
     server: str
     rid: str
+    wish: str
     root: str
     home: str
     fingerprint: str
@@ -40,9 +50,13 @@ class Release:
     model: str
     sha256: str
     argv: tuple[str, ...]
+    launch: str
     listen: str
     supervisor: str
     device: str | None
+    expected: Expected = NOTHING
+    choices: tuple[Choice, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def socket(self) -> str:
@@ -85,8 +99,17 @@ def release(
     backend: str,
     model_sha256: str,
     private_networks: tuple[str, ...] = (),
+    *,
+    known: Capabilities | None = None,
+    sizing: Sizing = UNSIZED,
+    expected: Expected = NOTHING,
 ) -> Release:
     """The release that a server should run on a host.
+
+    Args:
+        known: what the build's llama-server can do; None where it is not there yet.
+        sizing: what the model's header says of its size here.
+        expected: what its start should show; changes nothing about the release.
 
     Raises:
         PlanError: an address it may not listen on, a path too long, a flag that is refused.
@@ -98,24 +121,18 @@ def release(
     listen = socket_path(root, server) if wish.listen == "socket" else wish.listen
     key = f"{root}/services/{server}/key"
     model_path = f"{root}/models/{model_sha256}/model.gguf"
-    arguments = argv(server, wish, model_path, listen, key, facts, backend)
+    build = next((one for one in facts.builds if one.fingerprint == fingerprint), None)
+    choices = recommend(server, wish, facts, backend, build, known, sizing)
+    kind = BACKENDS.take(backend)
+    arguments, notes = argv(server, wish, model_path, listen, key, choices, known, kind.arguments(host))
     supervisor = choose(facts, host.supervisor)
-    values = [
-        FORMAT,
-        server,
-        root,
-        fingerprint,
-        backend,
-        wish.model,
-        model_sha256,
-        arguments,
-        listen,
-        supervisor,
-    ]
-    rid = sha256(json.dumps(values).encode()).hexdigest()[:12]
+    launch = kind.launch(facts)
+    device = _prefix(wish.devices) if wish.devices else device_prefix(backend)
+    values = [FORMAT, server, root, fingerprint, backend, wish.model, model_sha256, listen, supervisor]
     return Release(
         server=server,
-        rid=rid,
+        rid=_digits([*values, arguments, launch]),
+        wish=_digits([*values, wish.model_dump(mode="json")]),
         root=root,
         home=facts.home or "",
         fingerprint=fingerprint,
@@ -123,17 +140,36 @@ def release(
         model=wish.model,
         sha256=model_sha256,
         argv=arguments,
+        launch=launch,
         listen=listen,
         supervisor=supervisor,
-        device=None if wish.devices else device_prefix(backend),
+        device=device,
+        expected=expected,
+        choices=choices,
+        notes=notes,
     )
+
+
+def _prefix(devices: str) -> str | None:
+    """How the first device of a list is called, without its number; None where it asks for the CPU."""
+    first = devices.split(",")[0].strip()
+    return None if first.lower() == "none" else first.rstrip("0123456789")
+
+
+def _digits(values: list[object]) -> str:
+    return sha256(json.dumps(values).encode()).hexdigest()[:12]
 
 
 def files(release: Release) -> tuple[File, ...]:
     """Everything to write before a switch, helpers and the supervisor's own files included."""
     folder = f"releases/{release.server}/{release.rid}"
     document = json.dumps({"format": FORMAT} | asdict(release), indent=1, ensure_ascii=False) + "\n"
-    values = {"listen": release.listen, "model": release.model, "backend": release.backend}
+    values = {
+        "listen": release.listen,
+        "model": release.model,
+        "backend": release.backend,
+        "device": release.device or "",
+    }
     lines = "".join(f"{name}={value}\n" for name, value in values.items())
     return (
         File(f"{folder}/RELEASE.json", document),
@@ -153,7 +189,7 @@ def run_text(release: Release, binary: str | None = None) -> str:
     path = binary or f"{release.root}/builds/{release.fingerprint}/bin/llama-server"
     arguments = "set --" + "".join(f" \\\n    {quote(word)}" for word in release.argv) + "\n"
     return program(
-        arguments + packaged("own", "run"),
+        release.launch + arguments + packaged("own", "run"),
         FLEET_ROOT=release.root,
         SERVER=release.server,
         RID=release.rid,

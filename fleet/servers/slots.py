@@ -147,6 +147,16 @@ def rate(before: Sequence[Slot], after: Sequence[Slot], seconds: float) -> Rate:
     )
 
 
+def generation_speed(body: bytes | str) -> float | None:
+    """Tokens/s of a finished completion, timed by llama-server; None where it does not say."""
+    document = _object(body)
+    timings = document.get("timings") if document is not None else None
+    if not isinstance(timings, dict) or (_count(timings.get("predicted_n")) or 0) < 2:
+        return None
+    speed = timings.get("predicted_per_second")
+    return float(speed) if isinstance(speed, (int, float)) and 0 < speed < MOST else None
+
+
 def _object(body: bytes | str) -> dict[str, Any] | None:
     try:
         document = json.loads(body)

@@ -102,7 +102,8 @@ def verb(kind: str, name: str, service: Service, **variables: str) -> str:
         kind: name of the supervisor.
         name: deploy (switch to the release, then start), start, check (the port is
             free), stop, hold, remove or prove.
-        variables: SOCKET (path, or empty), ADDRESS (of a TCP listener, or empty), REASON (of a hold).
+        variables: SOCKET (path, or empty), ADDRESS (of a TCP listener, or empty), REASON (of a hold),
+            PROOF (one line, of prove).
 
     Returns:
         A program for `Run`. It says what went wrong in `fleet: error:` and `fleet: next:` lines
@@ -112,7 +113,7 @@ def verb(kind: str, name: str, service: Service, **variables: str) -> str:
     files = supervisor.files(service)
     plist = next((file.path for file in files if file.path.endswith(".plist")), "")
     body = packaged("own", supervisor.control, "verbs")
-    known = {"SOCKET": "", "ADDRESS": "", "REASON": ""} | variables
+    known = {"SOCKET": "", "ADDRESS": "", "REASON": "", "PROOF": ""} | variables
     return program(
         body,
         VERB=name,

@@ -16,6 +16,12 @@ one_line() { [ -s "$1" ] && head -n 1 "$1" 2>/dev/null | cut -c 1-500; }
 # told KEY VALUE: a line, left out where nothing is known.
 told() { [ -z "$2" ] || printf '%s %s\n' "$1" "$2"; }
 
+# weights_of LOG: its lines about them, of the last start.
+weights_of() {
+    awk '/^fleet: starting /{ n = 0 } /load_tensors: .* buffer size/ { line[++n] = $0 }
+        END { for (i = 1; i <= n && i <= 20; i++) print substr(line[i], 1, 300) }' "$1" 2>/dev/null
+}
+
 fleet_instance() {
     server=$1
     release=$(readlink "$service/current" 2>/dev/null)
@@ -32,7 +38,7 @@ fleet_instance() {
     if [ -n "$release" ]; then
         # Lines are read, never run.
         while IFS='=' read -r name value; do
-            case $name in listen | model | backend) told "$name" "$value" ;; esac
+            case $name in listen | model | backend | device) told "$name" "$value" ;; esac
         done < "$FLEET_ROOT/releases/$server/$release/release.env" 2>/dev/null
     fi
 
@@ -46,6 +52,10 @@ fleet_instance() {
         case $started in '' | *[!0-9]*) ;; *) told since "$(($(date +%s) - started))" ;; esac
         if [ "$(one_line "$service/proven")" = "$rec_release $rec_pid $rec_start" ] && [ "$rec_release" = "$release" ]; then
             echo 'proven yes'
+            [ ! -s "$service/proof.json" ] || printf 'proof %s\n' "$(head -n 1 "$service/proof.json" | cut -c 1-4000)"
+        elif grep -q '^device=.' "$FLEET_ROOT/releases/$server/$release/release.env" 2>/dev/null; then
+            # Started again by its supervisor, and asked by nobody since: its log says where the weights are.
+            weights_of "$service/log/server.log" | sed 's/^/weights /'
         fi
     fi
     if [ -f "$service/starts" ]; then

@@ -1,5 +1,5 @@
 # One thing done to one service. Comes after own.sh and a *_control.sh.
-# Variables: VERB SERVER RID SUPERVISOR UNIT SOCKET ADDRESS REASON (see base.py).
+# Variables: VERB SERVER RID SUPERVISOR UNIT SOCKET ADDRESS REASON PROOF (see base.py).
 # shellcheck shell=sh disable=SC2154
 service="$FLEET_ROOT/services/$SERVER"
 fence
@@ -107,6 +107,9 @@ case $VERB in
     prove)
         is_ours "$service/child" || { fail "$SERVER is not running any more"; exit 1; }
         [ "$rec_release" = "$RID" ] || { fail "$SERVER runs release $rec_release, not $RID"; exit 1; }
+        # First what was seen, then the word that it is of this process.
+        rm -f "$service/proven"
+        printf '%s\n' "$PROOF" > "$service/proof.$$.tmp" && mv -f "$service/proof.$$.tmp" "$service/proof.json" || exit 1
         printf '%s %s %s\n' "$rec_release" "$rec_pid" "$rec_start" > "$service/proven.$$.tmp" &&
             mv -f "$service/proven.$$.tmp" "$service/proven"
         ;;

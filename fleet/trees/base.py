@@ -54,7 +54,15 @@ class Sdist:
     sha256: str | None
 
 
-Origin = Git | Published | Folder | Sdist
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Finished binaries: one archive, or one for each kind of host."""
+
+    place: str  # a path, or a URL; `{asset}` in it stands for a label
+    assets: tuple[tuple[str, str], ...]  # label and sha256; the label is empty where there is one archive
+
+
+Origin = Git | Published | Folder | Sdist | Release
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +108,7 @@ def number(origin: Origin, wish: "LlamaCpp") -> int | None:
     if wish.build is not None:
         return wish.build
     match origin:
-        case Git(ref=text) | Published(place=text) | Folder(path=text):
+        case Git(ref=text) | Published(place=text) | Folder(path=text) | Release(place=text):
             name = text.rstrip("/").rsplit("/", 1)[-1]
             found = re.search(r"(?:^|[^a-z0-9])b(\d{3,7})(?![a-z0-9])", name)
             return int(found[1]) if found else None

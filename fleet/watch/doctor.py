@@ -1,30 +1,22 @@
 """Findings about a host: what is well, what is not, and the next command."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from fleet.backends.base import choose
-from fleet.core.errors import FleetError, PlanError
+from fleet.core.errors import FleetError
 from fleet.core.facts import Facts, Live
 from fleet.core.plan import size_text
 from fleet.servers.failure import explain
+from fleet.servers.proof import shortfall, summary
+from fleet.watch.finding import Finding
 from fleet.watch.states import server_state
+from fleet.watch.toolchain import toolchain
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Inventory
 
 SKEW = 2.0  # seconds of difference between the clocks that is worth a word (RELIABILITY I13)
 LITTLE_DISK = 5 * 2**30  # bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    level: Literal["ok", "warn", "bad"]
-    about: str
-    message: str
-    next: str | None = None
-    error: FleetError | None = None  # where the host cannot be examined at all
 
 
 def unreachable(error: FleetError) -> tuple[Finding, ...]:
@@ -84,21 +76,9 @@ def _disk(facts: Facts) -> Iterator[Finding]:
 
 
 def _build(inventory: "Inventory", host: str, facts: Facts) -> Iterator[Finding]:
-    try:
-        name, _, notes = choose(inventory.hosts[host], facts)
-    except PlanError as error:
-        yield Finding("bad", "build", error.what, error.next)
-        return
-    yield Finding("ok", "backend", name)
-    for note in notes:
-        yield Finding("warn", "backend", note)
+    yield from toolchain(inventory.hosts[host], facts)
     for build in facts.builds:
         yield Finding("ok", "build", f"{build.fingerprint} {build.backend} b{build.number or 'unknown'}")
-    for tool in ("ninja", "ccache"):
-        if tool not in facts.tools:
-            yield Finding(
-                "warn", "tools", f"no {tool}: builds take longer", f"install {tool} there when convenient"
-            )
 
 
 def _keeping(facts: Facts) -> Iterator[Finding]:
@@ -147,8 +127,13 @@ def _servers(inventory: "Inventory", host: str, facts: Facts, live: tuple[Live, 
                 f"failed: {failure.cause}",
                 failure.next or f"fleet logs {one.server}@{host}",
             )
+        elif state == "degraded" and shortfall(one) is not None:
+            following = one.proof.next if one.proof else None
+            yield Finding(
+                "bad", one.server, f"{state}: {reason}", following or f"fleet build {host} --rebuild"
+            )
         elif state in ("ready", "busy", "sleeping"):
-            yield Finding("ok", one.server, state)
+            yield Finding("ok", one.server, f"{state}: {summary(one.proof)}" if one.proof else state)
         else:
             yield Finding(
                 "warn", one.server, f"{state}: {reason or ''}".rstrip(": "), _next(state, one.server, host)

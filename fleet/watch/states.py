@@ -1,6 +1,7 @@
 """State words of servers and hosts (TUI.md section 6) from what is known of them."""
 
 from fleet.core.facts import Facts, Instance, Live
+from fleet.servers.proof import shortfall
 
 
 def server_state(
@@ -40,6 +41,9 @@ def _running(instance: Instance, live: Live | None, is_wanted: bool) -> tuple[st
         return "sleeping", "idle, the model is unloaded"
     if live.health != "ready":
         return "degraded", live.reason or "it runs and does not answer"
+    less = shortfall(instance)
+    if less is not None:
+        return "degraded", less
     if not is_wanted:
         return "undeclared", "not in the inventory; fleet deploy --prune stops it"
     if live.slots and any(slot.is_processing for slot in live.slots):

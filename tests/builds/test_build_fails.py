@@ -1,56 +1,19 @@
 """build.sh on real, tiny, broken sources: each way to fail has a code and a sentence."""
 
-import io
 import os
 import subprocess
 import sys
-import tarfile
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from fleet.builds import plan
 from fleet.builds.explain import explain
-from fleet.core.errors import PlanError
 from fleet.core.shell import assign, quote
-from tests.builds.hosts import probed, program_of, run
+from tests.builds.hosts import program_of
+from tests.builds.tiny import BIN, HEAD, MAIN, OPTIONS, TARGETS, build, facts, root, source
 from tests.builds.values import TREE, WISH
 
-OPTIONS = 'option(GGML_NATIVE "" ON)\n'
-HEAD = f"cmake_minimum_required(VERSION 3.14)\nproject(tiny CXX)\n{OPTIONS}"
-BIN = "set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)\n"
-TARGETS = "add_executable(llama-server main.cpp)\nadd_executable(llama-bench main.cpp)\n"
-
-
-@pytest.fixture(scope="module")
-def facts(tmp_path_factory):
-    found = probed(tmp_path_factory.mktemp("probed"))
-    if "c++" not in found.tools or "cmake" not in found.tools:
-        raise PlanError("the tests need a C++ compiler and cmake")
-    return replace(found, gpus=())
-
-
-@pytest.fixture
-def root(tmp_path):
-    """With a space, as on macOS."""
-    folder = tmp_path / "Application Support"
-    folder.mkdir()
-    return folder
-
-
-def source(root: Path, **files: str) -> None:
-    (root / "sources").mkdir(exist_ok=True)
-    with tarfile.open(root / f"sources/{TREE.id}.tar.gz", "w:gz") as tar:
-        for name, text in files.items():
-            member = tarfile.TarInfo({"cmake": "CMakeLists.txt", "main": "main.cpp"}[name])
-            member.size = len(text)
-            tar.addfile(member, io.BytesIO(text.encode()))
-
-
-def build(root, facts, env=None, generation="", change=lambda script: script):
-    steps, _ = plan.steps("here", WISH, facts, TREE)
-    return run(root, change(program_of(steps)), env, generation)
+__all__ = ["facts", "root"]  # fixtures
 
 
 def said(lines):
@@ -146,6 +109,15 @@ def test_a_build_without_the_device_that_was_wanted_is_not_published(root, facts
     status, lines = build(root, facts, change=lambda script: script.replace("DEVICE=''", "DEVICE=CUDA"))
     assert status == 84
     assert said(lines) == ["the build has no CUDA device: it would compute on the CPU"]
+
+
+def test_a_processor_that_plays_a_gpu_is_not_published(root, facts):
+    """llama.cpp hides it, unless GGML_VK_VISIBLE_DEVICES is set."""
+    line = '"Available devices:\\n  Vulkan0: llvmpipe (LLVM 15.0.6, 256 bits) (2048 MiB, 2048 MiB free)"'
+    source(root, cmake=HEAD + BIN + TARGETS, main=MAIN.replace('"Available devices:\\n  (none)"', line))
+    status, lines = build(root, facts, change=lambda script: script.replace("DEVICE=''", "DEVICE=Vulkan"))
+    assert status == 84
+    assert said(lines)[0].startswith("Vulkan0 is a processor that plays a GPU")
 
 
 def test_two_builds_at_once_are_refused_and_a_dead_one_is_not_waited_for(root, facts):

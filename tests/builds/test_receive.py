@@ -54,7 +54,11 @@ def test_it_is_there_under_its_fingerprint_and_the_second_plan_is_empty(root, fi
         (finished.fingerprint, "cpu", 11434)
     ]
     assert plan.steps("here", CPU, facts, finished.tree) == ((), ())
-    assert sorted(record(root, finished.fingerprint)["files"]) == ["llama-bench", "llama-server"]
+    assert sorted(record(root, finished.fingerprint)["files"]) == [
+        "llama-bench",
+        "llama-fit-params",
+        "llama-server",
+    ]
     assert not list((root / "parts").iterdir())
     assert not list((root / "builds").glob(".*"))
 
@@ -66,6 +70,14 @@ def test_its_own_record_says_how_it_was_made(root, finished):
     found = record(root, finished.fingerprint)
     assert {key: found[key] for key in wanted} == wanted
     assert found["built_at"] > 1_700_000_000
+
+
+def test_what_it_says_on_this_machine_lies_beside_it(root, finished):
+    receive(root, finished)
+    says = root / "builds" / finished.fingerprint / "says"
+    assert "build 11434" in (says / "version.txt").read_text()
+    assert "--ctx-size" in (says / "help.txt").read_text()
+    assert (says / "devices.txt").read_text().splitlines() == ["Available devices:", "  (none)"]
 
 
 def test_receiving_it_twice_does_no_harm(root, finished):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from fleet.builds.recipe import fingerprint, recipe
+from fleet.core.errors import PlanError
 from fleet.core.facts import Tool
 from fleet.core.inventory import Host
 from tests.builds.values import DESKTOP, LAPTOP, MAC, NVCC, RTX, TOOLS, TREE, WISH
@@ -15,7 +16,7 @@ def of(facts, tree=TREE, wish=WISH):
 
 
 def test_a_fingerprint_is_sixteen_hex_digits_that_stay_the_same():
-    assert of(LAPTOP) == "a95481568672118c"
+    assert of(LAPTOP) == "7259894f5bf29351"
 
 
 @pytest.mark.parametrize(
@@ -78,3 +79,51 @@ def test_the_build_number_is_stamped_and_nothing_is_downloaded_while_building():
     assert "LLAMA_BUILD_COMMIT=aaaaaaaaa" in options
     assert "LLAMA_USE_PREBUILT_UI=OFF" in options
     assert "LLAMA_BUILD_COMMIT=unknown" in recipe(WISH, LAPTOP, TREE)[0].options
+
+
+def test_a_portable_build_is_the_same_for_every_processor():
+    portable = Host(address="x", portable=True)
+    other = replace(LAPTOP, cpu=replace(LAPTOP.cpu, model="Xeon", flags=("avx2", "avx512f", "amx_tile")))
+    assert of(other) != of(LAPTOP)
+    assert of(other, wish=portable) == of(LAPTOP, wish=portable) != of(LAPTOP)
+    made = recipe(portable, LAPTOP, TREE)[0]
+    assert {
+        "GGML_BACKEND_DL=ON",
+        "GGML_CPU_ALL_VARIANTS=ON",
+        "GGML_NATIVE=OFF",
+        "BUILD_SHARED_LIBS=ON",
+    } <= set(made.options)
+    assert len(made.options) == len({option.partition("=")[0] for option in made.options})
+
+
+def test_a_compiler_too_old_for_the_newest_processors_makes_no_portable_build():
+    portable = Host(address="x", portable=True)
+    old = replace(LAPTOP, tools=TOOLS | {"c++": Tool("c++", "/usr/bin/c++", "10.2.1")})
+    with pytest.raises(PlanError) as error:
+        recipe(portable, old, TREE)
+    assert error.value.what == "portable = true needs gcc 11 or newer on x86_64, and c++ is 10.2.1"
+    assert "sudo apt-get install g++-11" in error.value.next
+    named = replace(old, tools=old.tools | {"g++-12": Tool("g++-12", "/usr/bin/g++-12", "12.2.0")})
+    cmake = {"CMAKE_CXX_COMPILER": "g++-12", "CMAKE_C_COMPILER": "gcc-12"}
+    made = recipe(Host(address="x", portable=True, cmake=cmake), named, TREE)[0]
+    assert made.compilers == ("g++-12 12.2.0",)
+
+
+def test_options_of_the_inventory_are_part_of_the_recipe_and_changes_are_told():
+    cmake = {"LLAMA_OPENSSL": True, "LLAMA_LTO": True, "CMAKE_CUDA_ARCHITECTURES": "86;89"}
+    host = Host(address="x", cmake=cmake)
+    made, _, notes = recipe(host, DESKTOP, TREE)
+    assert {"LLAMA_OPENSSL=ON", "GGML_LTO=ON", "CMAKE_CUDA_ARCHITECTURES=86;89"} <= set(made.options)
+    assert "LLAMA_OPENSSL=OFF" not in made.options
+    assert notes == ("LLAMA_LTO is called GGML_LTO today",)
+    assert of(DESKTOP, wish=host) != of(DESKTOP)
+
+
+def test_a_build_for_named_instructions_is_for_all_that_have_them():
+    flags = ("sse4_2", "avx", "avx2", "bmi2", "fma", "f16c")
+    host = Host(address="x", cmake={"GGML_NATIVE": False})
+    one = replace(LAPTOP, cpu=replace(LAPTOP.cpu, flags=flags))
+    other = replace(LAPTOP, cpu=replace(LAPTOP.cpu, flags=(*flags, "avx512f")))
+    assert of(one, wish=host) == of(other, wish=host)
+    flagged = Host(address="x", cmake={"GGML_NATIVE": False, "CMAKE_C_FLAGS": "-march=native"})
+    assert of(one, wish=flagged) != of(other, wish=flagged)

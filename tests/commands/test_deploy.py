@@ -6,11 +6,38 @@ from fleet.builds import plan as builds
 from fleet.commands import build, deploy, plan, push
 from fleet.core.errors import PlanError, UnreachableError
 from fleet.core.facts import Build, Facts, Tool
-from fleet.core.flow import Carried, Carry, Claim, Claimed, Confirm, FindModel, FindTree, Probe
+from fleet.core.flow import (
+    Carried,
+    Carry,
+    Claim,
+    Claimed,
+    Confirm,
+    FindModel,
+    FindTree,
+    Probe,
+    ReadProgram,
+    ReadWeights,
+)
 from fleet.core.inventory import Host, Server
 from fleet.core.plan import Plan, Wait
+from fleet.models.layout import layout
 from fleet.servers.release import release
-from tests.commands.values import HELD, INVENTORY, SHA, TINY, TREE, asked, ended, facts, instance, request
+from fleet.servers.shares import Case
+from fleet.servers.sizing import size
+from tests.commands.values import (
+    HELD,
+    HELP,
+    INVENTORY,
+    SHA,
+    TINY,
+    TREE,
+    WEIGHTS,
+    asked,
+    ended,
+    facts,
+    instance,
+    request,
+)
 
 TOOLS = {name: Tool(name, f"/usr/bin/{name}", "3.25") for name in ("cmake", "c++", "cc", "ninja")}
 BARE = facts(tools=TOOLS)
@@ -21,8 +48,11 @@ US, TWIN = {Claim: Claimed("us")}, {Claim: Claimed("twin", builder="rtx")}
 def finished() -> Facts:
     """The laptop as it is after a deploy."""
     there = facts(tools=TOOLS, builds=BUILT, models=(HELD,))
+    chat = INVENTORY.servers["chat"]
+    sized = size("laptop", Case("chat", chat, layout(WEIGHTS.header)), [], there, "cpu", None)
     wanted = release(
-        "chat", INVENTORY.servers["chat"], Host(address="10.0.0.1"), there, BUILT[0].fingerprint, "cpu", SHA
+        *("chat", chat, Host(address="10.0.0.1"), there, BUILT[0].fingerprint, "cpu", SHA),
+        sizing=sized.sizing,
     )
     return facts(tools=TOOLS, builds=BUILT, models=(HELD,), instances=(instance(release=wanted.rid),))
 
@@ -45,12 +75,29 @@ def test_saying_no_changes_nothing_and_returns_the_plan():
 def test_what_was_agreed_to_is_carried_out_and_looked_at_again_until_nothing_is_left():
     flow = deploying()
     wanted = asked(flow, BARE, US)
-    assert flow.send(True) == Carry(wanted)
+    carried = flow.send(True)
+    assert carried == Carry(wanted.now())
+    assert [step.phase for step in carried.plan.steps] == ["build"] * 4 + ["push"]
     assert flow.send(Carried()) == Probe("laptop")
-    second = asked(flow, finished())
-    assert second.steps == ()
+    second = asked(flow, facts(tools=TOOLS, builds=BUILT, models=(HELD,)))
+    assert [step.phase for step in second.steps] == ["prepare", "start", "health"]
+    assert flow.send(True) == Carry(second)
+    assert flow.send(Carried()) == Probe("laptop")
+    assert asked(flow, finished()).steps == ()
     done = ended(flow, False)
-    assert done.steps == wanted.steps
+    assert [step.key for step in done.steps] == [step.key for step in wanted.steps]
+
+
+def test_a_yes_to_the_first_plan_covers_a_server_whose_build_speaks_otherwise():
+    flow = deploying()
+    wanted = asked(flow, BARE, US)
+    flow.send(True)
+    flow.send(Carried())
+    old = "\n".join(line for line in HELP.splitlines() if not line.startswith("--cors-"))
+    there = facts(tools=TOOLS, builds=BUILT, models=(HELD,))
+    second = asked(flow, there, {ReadProgram: (old, "version: 9439 (47f6423ed)")})
+    assert second.steps[0].title != wanted.steps[-3].title
+    assert {step.key for step in second.steps} <= {step.key for step in wanted.steps}
 
 
 def test_the_plan_of_a_host_that_is_as_wanted_is_empty():
@@ -62,8 +109,10 @@ def test_the_plan_of_a_host_that_is_as_wanted_is_empty():
 def test_a_host_that_holds_the_build_does_not_claim_it():
     flow = deploying()
     assert flow.send(finished()) == FindTree()
-    assert flow.send(TREE) == FindModel("tiny")
-    assert isinstance(flow.send(TINY), Confirm)
+    assert flow.send(TREE) == ReadProgram("laptop", BUILT[0].fingerprint)
+    assert flow.send((HELP, "")) == FindModel("tiny")
+    assert flow.send(TINY) == ReadWeights("tiny")
+    assert isinstance(flow.send(WEIGHTS), Confirm)
 
 
 def test_a_cached_build_is_sent_and_not_made():
@@ -91,8 +140,10 @@ def test_rebuild_counts_for_the_first_round_only():
     claim = flow.send(TREE)
     assert isinstance(claim, Claim)
     assert claim.rebuild
-    flow.send(Claimed("us"))
-    assert isinstance(flow.send(TINY), Confirm)
+    assert isinstance(flow.send(Claimed("us")), ReadProgram)
+    flow.send((HELP, ""))
+    assert flow.send(TINY) == ReadWeights("tiny")
+    assert isinstance(flow.send(WEIGHTS), Confirm)
     flow.send(True)
     flow.send(Carried())
     assert asked(flow, finished()).steps == ()
@@ -167,7 +218,8 @@ def test_plan_asks_nothing_of_people_and_returns_the_steps_of_deploy():
     assert flow.send(BARE) == FindTree()
     assert isinstance(flow.send(TREE), Claim)
     flow.send(Claimed("us"))
-    assert [step.phase for step in ended(flow, TINY).steps][-1] == "health"
+    assert flow.send(TINY) == ReadWeights("tiny")
+    assert [step.phase for step in ended(flow, WEIGHTS).steps][-1] == "health"
 
 
 def test_build_stops_at_the_build():

@@ -1,18 +1,23 @@
 """Facts, plans and conversations for tests of verbs."""
 
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fleet.commands.base import Request
 from fleet.core.facts import Lock, ModelFile
-from fleet.core.flow import Carried, Carry, Confirm, FindModel, FindTree, Tree
+from fleet.core.flow import Carried, Carry, Confirm, FindModel, FindTree, ReadProgram, ReadWeights, Tree
 from fleet.core.inventory import Host, Inventory, Model, Server
 from fleet.core.plan import Artifact, Plan
-from tests.servers.values import facts, instance
+from fleet.io.model_memory import read_header
+from fleet.models.weights import join
+from tests.servers.values import SMOKE, facts, instance
 
+HELP = (Path(__file__).parents[1] / "servers" / "recordings" / "help_llama-server.txt").read_text()
 SHA = "5" * 64
+WEIGHTS = join("tiny", [(read_header(SMOKE), SMOKE.stat().st_size)], SHA)
 TREE = Tree("t" * 16, "b11434", 11434, None, Artifact("source", "t" * 16, "b11434", 10))
 TINY = Artifact("model", SHA, "tiny", 1000)
 INVENTORY = Inventory(
@@ -48,7 +53,12 @@ def thrown(flow: Generator[Any, Any, Any], error: BaseException) -> Any:
 
 def asked(flow: Generator[Any, Any, Any], answer: Any, known: dict[type, Any] | None = None) -> Plan:
     """The plan that a flow asks to confirm; questions on the way are answered from what is known."""
-    answers: dict[type, Any] = {FindTree: TREE, FindModel: TINY} | (known or {})
+    answers: dict[type, Any] = {
+        FindTree: TREE,
+        FindModel: TINY,
+        ReadWeights: WEIGHTS,
+        ReadProgram: (HELP, ""),
+    } | (known or {})
     need = flow.send(answer)
     while not isinstance(need, Confirm):
         need = flow.send(answers[type(need)])

@@ -133,8 +133,8 @@ def test_the_planners_logits_of_every_token_are_taken_off(shared, folder):
     text = (shared / "recordings/llama.cpp/b11434-cpu/tools/llama-fit_print.txt").read_text()
     use = parse(text, layout, Wish(4096, 1))["host"]
     assert (use.weights, use.kv) == (222 * MIB, 27 * MIB)
-    # printed are 524 MiB, of which 512 are logits
-    assert 11 * MIB <= use.compute <= 14 * MIB
+    # printed are 524 MiB, of which 512 are logits; the real server took 23.28
+    assert abs(use.compute - 23.28 * MIB) < 0.05 * MIB
     assert parse("nothing", layout, Wish(4096, 1)) is None
 
 

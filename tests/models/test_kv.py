@@ -6,7 +6,9 @@ from fleet.core.errors import PlanError
 from fleet.models import buffers
 from fleet.models.compute import compute
 from fleet.models.kv import cache, cells, row
+from fleet.models.layout import layout
 from fleet.models.wish import Wish
+from tests.models.test_layout import of
 from tests.models.values import MIB, shape
 
 # The recorded starts of tests/models/test_buffers.py, as wishes.
@@ -100,3 +102,20 @@ def test_a_cache_type_that_does_not_divide_a_row_is_refused():
         row(80, "q8_0")
     with pytest.raises(PlanError, match="no KV cache type called 'q9'"):
         row(64, "q9")
+
+
+@pytest.mark.parametrize(
+    ("width", "heads", "feed", "experts", "ubatch", "mib"),
+    [(7168, 128, 18432, (16, 8, 2048), 1024, 820.03), (4096, 64, 12288, (8, 2, 2048), 512, 204.01)],
+)
+def test_latent_attention_opens_all_heads_at_once(width, heads, feed, experts, ubatch, mib):
+    """Measured: llama-server b11434 on files without weights in these shapes of deepseek2."""
+    many, used, inner = experts
+    values = {"attention__head_count": heads, "attention__head_count_kv": 1, "embedding_length": width}
+    values |= {"attention__key_length": 576, "attention__value_length": 512, "feed_forward_length": feed}
+    values |= {"attention__key_length_mla": 192, "attention__value_length_mla": 128}
+    values |= {"expert_count": many, "expert_used_count": used, "expert_feed_forward_length": inner}
+    found = layout(of("deepseek2", 4, leading_dense_block_count=1, **values))
+    wish = Wish(4096, 1, ubatch=ubatch)
+    assert cache(found, wish).total == 18 * MIB
+    assert mib * 0.999 <= compute(found, wish).alone / MIB <= mib * 1.05

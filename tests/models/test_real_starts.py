@@ -7,9 +7,16 @@ import pytest
 from fleet.core.inventory import Model
 from fleet.io import models
 from fleet.io.folders import find
+from fleet.models import buffers
 from fleet.models.buffers import MIB
+from fleet.models.layout import layout
+from fleet.models.placement import Model as Sized
+from fleet.models.placement import whole
+from fleet.models.repack import Q4_K
+from fleet.models.room import Pool
 from fleet.models.wish import Wish
 from tests.controller import GEMMA
+from tests.models.values import GIB, read
 from tests.shapes import SHAPES, write
 from tests.starts import predicted, start
 
@@ -44,6 +51,20 @@ def test_a_real_start_takes_what_was_predicted(llama_server, gemma, name):
     assert abs(said.kv - real.kv) < 0.05 * MIB
     assert abs(said.compute - real.compute) < 0.1 * MIB
     assert abs(said.weights + said.other - real.weights - real.output) < 0.1 * MIB
+
+
+@pytest.mark.parametrize(("log", "layers"), [("all_layers", None), ("partial_10", 10)])
+def test_what_lies_on_a_device_and_beside_it_is_what_the_log_says(shared, gemma, log, layers):
+    text = (shared / f"recordings/llama.cpp/b11434-cpu/rpc/log_lv4_rpc_{log}.stderr.txt").read_text()
+    real = buffers.read(text.splitlines())
+    room = (Pool("RPC0", "", None, GIB), Pool("host", "", None, GIB))
+    wish = Wish(2048, 1, gpu_layers=layers)
+    device, host = whole(Sized(layout(read(gemma)), wish, reordered=frozenset({Q4_K})), room).uses
+    for use in (device, host):
+        assert abs(use.total - real.on(use.pool)) < 0.02 * real.on(use.pool)
+    assert abs(device.weights - real.of("weights", "RPC0")) < 0.02 * MIB
+    assert abs(host.weights + host.other - real.of("weights", "host") - real.output) < 0.02 * MIB
+    assert device.kv == real.of("kv", "RPC0")
 
 
 @pytest.mark.parametrize("name", MADE)

@@ -81,4 +81,4 @@ def shape(name: str, folder: Path, file_type: int = 15, layers: int | None = Non
 
 def read(path: Path) -> Header:
     with open(path, "rb") as file:
-        return header(file.read(4 * MIB), path.stat().st_size)
+        return header(file.read(16 * MIB), path.stat().st_size)

@@ -103,4 +103,3 @@ def traces(name: str) -> list[str]:
 def children(pid: int) -> list[Process]:
     text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
     return [process(int(child)) for child in text.split()]
-

@@ -5,14 +5,15 @@ import itertools
 import pytest
 
 from fleet.core.errors import PlanError
-from fleet.servers.argv import argv, cache_ram, listen_error
+from fleet.servers.argv import argv, listen_error
+from fleet.servers.settings import cache_ram, recommend
 from tests.servers.values import GIB, RTX, facts, server
 
 
 def flags(wish=None, backend="cpu", listen="/r/run/x.sock", **changes):
-    words = argv(
-        "chat", wish or server(), "/r/models/5/model.gguf", listen, "/r/k", facts(**changes), backend
-    )
+    wish = wish or server()
+    choices = recommend("chat", wish, facts(**changes), backend)
+    words, _ = argv("chat", wish, "/r/models/5/model.gguf", listen, "/r/k", choices)
     pairs = itertools.pairwise((*words, "--"))
     return {one: None if two.startswith("--") else two for one, two in pairs if one.startswith("--")}
 
@@ -26,7 +27,7 @@ def test_everything_that_matters_is_written_out():
     assert found["--cors-origins"] == "localhost"
     assert (found["--ctx-size"], found["--parallel"]) == ("8192", "4")
     assert (found["--cache-type-k"], found["--cache-type-v"]) == ("q8_0", "q8_0")
-    assert {"--metrics", "--slots", "--no-webui", "--no-cors-credentials"} <= found.keys()
+    assert {"--metrics", "--slots", "--no-ui", "--no-cors-credentials"} <= found.keys()
     assert "--api-key" not in found
 
 

@@ -6,14 +6,14 @@ import pytest
 
 from fleet.core.errors import PlanError
 from fleet.core.facts import Disk
-from fleet.core.flow import Claim, Claimed, FindModel, FindTree, ReadHelp
+from fleet.core.flow import Claim, Claimed, FindModel, FindTree, ReadProgram, ReadWeights
 from fleet.core.inventory import Server
 from fleet.core.plan import Plan
 from fleet.servers.converge import build_steps, converge, push_steps
 from tests.commands.test_deploy import BARE, BUILT, TOOLS
-from tests.commands.values import HELD, INVENTORY, TINY, TREE, ended, facts, instance
+from tests.commands.values import HELD, INVENTORY, TINY, TREE, WEIGHTS, ended, facts, instance
 
-ANSWERS = {FindTree: TREE, FindModel: TINY, Claim: Claimed("us")}
+ANSWERS = {FindTree: TREE, FindModel: TINY, Claim: Claimed("us"), ReadWeights: WEIGHTS}
 HELP = (Path(__file__).parent / "recordings" / "help_llama-server.txt").read_text()
 
 
@@ -26,12 +26,12 @@ def planned(flow):
         except StopIteration as stop:
             return stop.value, asked
         asked.append(type(need))
-        answer = HELP if isinstance(need, ReadHelp) else ANSWERS[type(need)]
+        answer = (HELP, "") if isinstance(need, ReadProgram) else ANSWERS[type(need)]
 
 
 def test_a_build_comes_before_models_and_models_before_servers():
     plan, asked = planned(converge(INVENTORY, "laptop", BARE))
-    assert asked == [FindTree, Claim, FindModel]
+    assert asked == [FindTree, Claim, FindModel, ReadWeights]
     phases = [step.phase for step in plan.steps]
     assert phases == sorted(phases, key=["build", "push", "prepare", "start", "health"].index)
 
@@ -88,7 +88,7 @@ def test_a_flag_that_the_build_does_not_know_is_refused_before_a_server_stops_fo
     inventory = INVENTORY.model_copy(update={"servers": server})
     flow = converge(inventory, "laptop", facts(tools=TOOLS, builds=BUILT))
     if is_known:
-        assert planned(flow)[1].count(ReadHelp) == 1
+        assert planned(flow)[1].count(ReadProgram) == 1
     else:
         with pytest.raises(PlanError, match="no --cache-rum; near: cache-ram"):
             planned(flow)
@@ -97,4 +97,4 @@ def test_a_flag_that_the_build_does_not_know_is_refused_before_a_server_stops_fo
 def test_flags_of_a_build_that_is_not_there_yet_are_not_asked_for():
     server = {"chat": Server(model="tiny", on=("laptop",), args={"cache-rum": 0})}
     inventory = INVENTORY.model_copy(update={"servers": server})
-    assert ReadHelp not in planned(converge(inventory, "laptop", BARE))[1]
+    assert ReadProgram not in planned(converge(inventory, "laptop", BARE))[1]

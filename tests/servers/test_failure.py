@@ -94,6 +94,42 @@ def test_an_exit_code_alone_still_says_something(code, cause):
     assert why.next
 
 
+HARDWARE = {
+    "libcuda.so.1: cannot open shared object file: No such file or folder": "the NVIDIA driver is not there",
+    "libc.so.6: version `GLIBC_2.38' not found (required by /b/x)": "needs a newer C library (GLIBC_2.38)",
+    "failed to initialize CUDA: no CUDA-capable device is detected": "the driver shows no GPU",
+    "CUDA error: no kernel image is available for execution on the device": "the build is for another GPU",
+    "ggml_metal: command buffer 1 failed with status 5": "the GPU has too little memory",
+    "AMX is not ready to be used!": "built for another CPU",
+    "/r/run: 40: exec: /r/builds/1/bin/llama-server: not found": "the build is not there",
+    "/r/run: line 40: /b/1/bin/llama-server: No such file or directory": "the build is not there",
+}
+
+
+@pytest.mark.parametrize(("line", "cause"), HARDWARE.items())
+def test_lines_of_hardware_that_is_not_here(line, cause):
+    why = explain(None, [line], "rtx", "chat")
+    assert cause in why.cause
+    assert why.next
+
+
+def test_a_server_that_does_well_has_no_cause_of_failure(shared):
+    well = [
+        path
+        for path in shared.glob("recordings/llama.cpp/*/**/log_*")
+        if not any(word in path.name for word in ("gone", "killed", "sigill", "router"))
+    ]
+    assert len(well) > 15
+    for path in well:
+        why = explain(None, path.read_text(errors="replace").splitlines())
+        assert why.cause in ("it did not say why", "it ended with an error"), path.name
+
+
+def test_a_program_for_another_cpu_is_told_by_its_last_line(shared):
+    path = shared / "recordings/llama.cpp/b10434-vulkan/log_sigill_prebuilt_native_cpu.stderr.txt"
+    assert "another CPU" in explain(None, path.read_text().splitlines()).cause
+
+
 def test_only_the_last_start_counts():
     old = ["fleet: starting chat, release a", "error: invalid argument: --x"]
     new = ["fleet: starting chat, release b", "0.1 E gguf_init_from_reader: failed to read magic"]

@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 
 from fleet.servers.argv import argv
-from fleet.servers.flags import check_help, judge, known_flags, translate
+from fleet.servers.capabilities import read
+from fleet.servers.flags import check_known, judge, translate
+from fleet.servers.settings import recommend
 from tests.servers.values import facts, server
 
-HELP = (Path(__file__).parent / "recordings" / "help_llama-server.txt").read_text()
+KNOWN = read((Path(__file__).parent / "recordings" / "help_llama-server.txt").read_text())
 
 
 @pytest.mark.parametrize(
@@ -34,6 +36,11 @@ HELP = (Path(__file__).parent / "recordings" / "help_llama-server.txt").read_tex
         ("reranker-model", 'kind = "rerank"'),
         ("hf-repo", "pushes models itself"),
         ("models-dir", "gateway"),
+        ("quiche", "HTTP/1.1"),
+        ("rpc", "use rpc under [hosts.NAME]"),
+        ("reranking", "use kind"),
+        ("spec-ngram-size-n", "removed from llama.cpp"),
+        ("hff", "source of the model"),
         ("ngl", "write gpu-layers"),
         ("-c", "write context"),
         ("lora; rm -rf /", "not the name of a flag"),
@@ -74,33 +81,27 @@ def test_old_names_become_new_ones_and_it_is_said():
     assert "--mlock is now --load-mode mmap+mlock" in notes
 
 
+def test_minus_one_layers_is_auto_and_not_all():
+    found, notes = translate({"n-gpu-layers": -1})
+    assert found == {"gpu-layers": "auto"}
+    assert 'write "all"' in notes[0]
+    assert translate({"gpu-layers": "20"})[0] == {"gpu-layers": "20"}
+
+
 def test_an_unknown_flag_is_named_with_those_near_it():
-    (error,) = check_help({"cache-rum": 0}, HELP)
+    (error,) = check_known({"cache-rum": 0}, KNOWN)
     assert error.startswith("llama-server has no --cache-rum; near: cache-ram")
-    assert check_help({"cache-ram": 0, "mlock": True, "kv-offload": False, "flash-attn": True}, HELP) == []
-    assert check_help({"metrics-x": False}, HELP)[0].startswith("llama-server has no --no-metrics-x")
-
-
-def test_help_is_read_with_all_names_of_each_flag():
-    known = known_flags(HELP)
-    assert {
-        "ctx-size",
-        "gpu-layers",
-        "n-gpu-layers",
-        "no-kv-offload",
-        "webui",
-        "no-ui",
-        "fim-qwen-1.5b-default",
-    } <= known
-    assert len(known) > 250
+    assert check_known({"cache-ram": 0, "mlock": True, "kv-offload": False, "flash-attn": True}, KNOWN) == []
+    assert check_known({"metrics-x": False}, KNOWN)[0].startswith("llama-server has no --no-metrics-x")
 
 
 @pytest.mark.parametrize("backend", ["cpu", "cuda", "metal"])
 def test_every_flag_that_fleet_writes_is_known_to_the_binary(backend):
     wish = server(context=8192, parallel=2, kv_type="q8_0", args={"flash-attn": True, "lora": ["a", "b"]})
-    words = argv("chat", wish, "/m", "/s.sock", "/k", facts(), backend)
+    words, notes = argv("chat", wish, "/m", "/s.sock", "/k", recommend("chat", wish, facts(), backend))
     used = {word.removeprefix("--") for word in words if word.startswith("--")}
-    assert used <= known_flags(HELP)
+    assert used <= KNOWN.flags.keys()
+    assert notes == ()
 
 
 @pytest.mark.parametrize(

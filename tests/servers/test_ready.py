@@ -143,10 +143,32 @@ async def test_weights_that_are_elsewhere_than_on_the_device_are_an_error(place)
     made = place.release(**TINY)
     place.verb(made, "deploy")
     await wait_ready(Reach(place), "here", until(made), "")
-    seen = await look(LocalTransport("here"), str(place.root), "chat")
-    assert seen.weights
+    seen = await look(LocalTransport("here"), str(place.root), "chat", is_full=True)
     wanted = Ready("chat", made.rid, made.listen, 60, "CUDA")
-    with pytest.raises(StepError, match="not on the GPU: its weights are in CPU"):
-        check_device("here", wanted, seen.weights)
-    check_device("here", until(made), seen.weights)
+    with pytest.raises(StepError, match="not on the GPU: its weights are in main memory"):
+        check_device("here", wanted, seen.memory)
+    check_device("here", until(made), seen.memory)
     check_device("here", wanted, ())
+
+
+async def test_a_start_leaves_a_proof_of_what_it_took_and_how_fast_it_is(place):
+    made = place.release(**TINY)
+    place.verb(made, "deploy")
+    shown = await wait_ready(Reach(place), "here", until(made), "")
+    (one,) = place.instances()
+    assert one.is_proven and one.proof == shown
+    assert [name for name, _ in shown.devices] == ["host"]
+    assert shown.bytes == shown.weights[0][1] + shown.kv + shown.compute
+    assert shown.tps > 0
+    assert shown.projected is not None
+    assert (shown.release, shown.layers, shown.shortfall) == (made.rid, None, None)
+
+
+async def test_a_proof_is_of_one_process_and_not_of_the_next(place):
+    made = place.release(**TINY)
+    place.verb(made, "deploy")
+    await wait_ready(Reach(place), "here", until(made), "")
+    (one,) = place.instances()
+    os.kill(one.pid, signal.SIGKILL)
+    again = place.until("running", other_than=one.pid)
+    assert (again.is_proven, again.proof) == (False, None)

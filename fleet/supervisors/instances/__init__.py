@@ -3,6 +3,7 @@
 from fleet.core.facts import Instance
 from fleet.core.inventory_checks import address
 from fleet.core.names import is_name
+from fleet.core.proof import parse as parse_proof
 from fleet.core.text import safe_line
 from fleet.supervisors.base import packaged
 
@@ -25,22 +26,25 @@ def parse_instances(text: str) -> tuple[Instance, ...]:
     found = []
     values: dict[str, str] = {}
     log: list[str] = []
+    weights: list[str] = []
     for line in text.split("\n"):
         key, _, value = line.partition(" ")
         if key == "server":
-            values, log = {"server": safe_line(value)}, []
+            values, log, weights = {"server": safe_line(value)}, [], []
         elif key == "log":
             log.append(safe_line(value))
+        elif key == "weights":
+            weights.append(safe_line(value))
         elif key == "end" and "server" in values:
             if is_name(values["server"]):
-                found.append(instance(values, log))
-            values, log = {}, []
+                found.append(instance(values, log, weights))
+            values, log, weights = {}, [], []
         elif "server" in values:
             values[key] = safe_line(value)
     return tuple(found)
 
 
-def instance(values: dict[str, str], log: list[str]) -> Instance:
+def instance(values: dict[str, str], log: list[str], weights: list[str]) -> Instance:
     state = values.get("state", "")
     return Instance(
         server=values["server"],
@@ -60,6 +64,9 @@ def instance(values: dict[str, str], log: list[str]) -> Instance:
         log_tail=tuple(log[-LOG_LINES:]),
         key=values.get("key"),
         boot=values.get("boot"),
+        device=values.get("device") or None,
+        proof=parse_proof(values.get("proof", "")),
+        weights=tuple(weights[-LOG_LINES:]),
     )
 
 

@@ -1,0 +1,96 @@
+"""The memory that one server of a host may have for good, beside the host and its other servers."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from fleet.core.facts import Facts
+from fleet.models import placement, room, wish
+from fleet.models.layout import Layout
+from fleet.models.placement import Model
+from fleet.models.room import Pool
+
+if TYPE_CHECKING:
+    from fleet.core.inventory import Server
+
+GIB = 2**30
+RESERVE = 2 * GIB  # bytes of main memory that the system and its people keep, beside what stays free
+RESERVE_SHARE = 8  # but no more than one part in so many
+ENOUGH = 8192  # tokens of context that a server wants at least
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One server on one host."""
+
+    name: str
+    server: "Server"
+    layout: Layout
+
+
+def recommended(facts: Facts, backend: str, taken: int = 0) -> tuple[Pool, ...]:
+    """The memory that a server may have for good: what is there, less what others need.
+
+    Not what is free this minute: that would be another recommendation at every look.
+
+    Args:
+        taken: bytes that the host's other servers need.
+    """
+    pools = whole(facts, backend)
+    devices = [pool for pool in pools if not pool.is_host and pool.available is not None]
+    left = taken
+    found = []
+    for pool in pools:
+        available = pool.available
+        if available is not None:
+            share = left if pool.is_host or len(devices) < 2 else taken // len(devices)
+            share = min(share, available) if not pool.is_host else share
+            left -= share
+            keep = min(RESERVE, (pool.total or 0) // RESERVE_SHARE) if pool.is_host else 0
+            found.append(replace(pool, available=max(0, available - share - keep)))
+        else:
+            found.append(pool)
+    return tuple(found)
+
+
+def whole(facts: Facts, backend: str) -> tuple[Pool, ...]:
+    """The memory of the host when nothing runs on it.
+
+    Main memory counts in whole GiB, as it is sold: what the kernel says changes by some MiB from
+    boot to boot, and a context that changed with it would restart servers.
+    """
+    total = facts.memory.total
+    total = None if total is None else -(-total // GIB) * GIB
+    quiet = replace(
+        facts,
+        memory=replace(facts.memory, total=total, available=total),
+        gpus=tuple(replace(gpu, memory_free=gpu.memory_total) for gpu in facts.gpus),
+        builds=tuple(
+            replace(build, devices=tuple(replace(each, free=each.total) for each in build.devices))
+            for build in facts.builds
+        ),
+    )
+    return room.pools(quiet, backend)
+
+
+def taken(case: Case, others: tuple[Case, ...], facts: Facts, backend: str, build: int | None) -> int:
+    """Bytes that the host's other servers are left: what they need, and their part of the rest."""
+    need = sum(_least(other, facts, backend, build) for other in others)
+    growing = sum(1 for each in (case, *others) if each.server.context is None)
+    if case.server.context is not None or growing < 2:
+        return need
+    pools = recommended(facts, backend)
+    scarce = [pool for pool in pools if not pool.is_host] or pools
+    have = sum(pool.available or 0 for pool in scarce)
+    rest = max(0, have - need - _least(case, facts, backend, build))
+    return need + rest * (growing - 1) // growing
+
+
+def _least(case: Case, facts: Facts, backend: str, build: int | None) -> int:
+    """Bytes that another server of the host needs at least."""
+    if not case.layout.formula:
+        return case.layout.sums.total
+    wanted = wish.wish(case.server, 0)
+    if wanted.context is None:
+        wanted = replace(wanted, context=min(ENOUGH, case.layout.trained or ENOUGH))
+    placed = placement.whole(Model(case.layout, wanted, build=build), whole(facts, backend))
+    return sum(use.total for use in placed.devices) or placed.host.total

@@ -1,0 +1,224 @@
+"""How large a server may be on its host: context, cache type and layers, from what stays as it is.
+
+Two questions, both before anything moves. What is best: the largest context that leaves the host
+room for itself and for its other servers. What is possible at all: it fits when nothing else runs.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from fleet.core.errors import PlanError
+from fleet.core.facts import Facts
+from fleet.core.plan import size_text
+from fleet.core.proof import Expected
+from fleet.models import kv, placement, wish
+from fleet.models.fit import fit
+from fleet.models.judge import speeds
+from fleet.models.layout import Layout
+from fleet.models.placement import Model, Placement
+from fleet.models.repack import reordered
+from fleet.models.room import Pool
+from fleet.models.wish import Wish
+from fleet.servers.settings import Sized, Sizing, cache_ram
+from fleet.servers.shares import ENOUGH, Case, recommended, taken, whole
+
+if TYPE_CHECKING:
+    from fleet.core.inventory import Server
+
+MIB = 2**20
+ROUND = (1, 3)  # contexts are these times a power of two: 2048, 3072, 4096, 6144 ...
+LEAST = 2048  # tokens
+SMALL_TYPE = "q8_0"
+MOST_CHANGES = 3  # that are named
+
+
+def size(
+    host: str,
+    case: Case,
+    others: Iterable[Case],
+    facts: Facts,
+    backend: str,
+    build: int | None,
+) -> Sized:
+    """What is recommended, expected, and to be said.
+
+    Args:
+        others: servers that are wanted on the same host; their models take memory too.
+        build: number of the llama.cpp that will run.
+
+    Raises:
+        PlanError: it cannot fit, not even alone; `next` names what to change.
+    """
+    layout = case.layout
+    if not layout.formula:
+        weights = layout.sums.total
+        reason = f"{layout.why or 'its kind is unlike others'}; llama-fit-params on the host can tell"
+        return Sized(Sizing(None, None, None, None, weights, reason))
+    wanted = wish.wish(case.server, cache_ram(facts) * MIB)
+    pools = recommended(facts, backend, taken(case, tuple(others), facts, backend, build))
+    if any(pool.available is None for pool in pools):
+        reason = "; ".join(pool.notes[0] for pool in pools if pool.available is None and pool.notes)
+        return Sized(Sizing(None, None, None, None, layout.sums.total, reason))
+    kept_twice = reordered(facts, backend)
+
+    def placed(one: Wish) -> Placement:
+        return _best(Model(layout, one, build=build, reordered=kept_twice), pools)
+
+    chosen, reason, kv_reason = _choose(case.server, wanted, layout, placed, pools)
+    if wanted.context is not None or not placement.holds(placed(chosen), pools):
+        _check(host, case, chosen, facts, backend, build)
+    best = placed(chosen)
+    is_whole = _is_whole(best, layout) if best.devices else None
+    sizing = Sizing(
+        context=kv.context(layout, chosen),
+        kv_type=None if chosen.kv_type_k == wanted.kv_type_k else chosen.kv_type_k,
+        is_whole=is_whole,
+        layers=best.gpu_layers,
+        experts=best.experts_on_host,
+        weights=layout.sums.total,
+        reason=reason,
+        kv_reason=kv_reason,
+    )
+    return Sized(
+        sizing,
+        _expected(case, wanted, chosen, best, facts, backend, build, is_whole),
+        tuple(_notes(best, layout, pools, is_whole)),
+    )
+
+
+def _best(model: Model, pools: tuple[Pool, ...]) -> Placement:
+    """Where --fit of llama.cpp would put it: of a mixture the experts leave the devices first."""
+    found = placement.filled(model, pools)
+    if not found.devices or found.gpu_layers == model.most or not model.layout.sums.experts:
+        return found
+    low, high = 1, model.layout.layers
+    while low < high:
+        middle = (low + high) // 2
+        if placement.filled(model, pools, middle).gpu_layers == model.most:
+            high = middle
+        else:
+            low = middle + 1
+    other = placement.filled(model, pools, low)
+    return other if other.gpu_layers == model.most else found
+
+
+def _is_whole(placed: Placement, layout: Layout) -> bool:
+    return placed.gpu_layers == layout.layers + 1 and not placed.experts_on_host
+
+
+def _choose(
+    server: "Server",
+    wanted: Wish,
+    layout: Layout,
+    placed: Callable[[Wish], Placement],
+    pools: tuple[Pool, ...],
+) -> tuple[Wish, str, str]:
+    """The wish with its context and cache type settled, and why they are so."""
+    if wanted.context is not None:
+        return wanted, "set by hand", ""
+    trained = layout.trained or ENOUGH
+
+    def largest(one: Wish, is_whole: bool) -> int | None:
+        # with layers in main memory every token of context pushes more of them there
+        for tokens in contexts(trained if is_whole else min(trained, ENOUGH)):
+            other = placed(replace(one, context=tokens))
+            whole = not is_whole or not other.devices or _is_whole(other, layout)
+            if whole and placement.holds(other, pools):
+                return tokens
+        return None
+
+    packed = replace(wanted, kv_type_k=SMALL_TYPE, kv_type_v=SMALL_TYPE)
+    may_pack = server.kv_type is None and wanted.kv_type_k == wish.KV_TYPE and _divides(layout)
+    for is_whole in (True, False):
+        plain = largest(wanted, is_whole)
+        if plain is not None and plain >= min(ENOUGH, trained):
+            return replace(wanted, context=plain), _reason(plain, trained, is_whole, pools), ""
+        small = largest(packed, is_whole) if may_pack else None
+        if small is not None and small > (plain or 0):
+            why = (
+                f"f16 would leave {plain or 'no'} tokens of context; it takes half, at no loss that was shown"
+            )
+            return replace(packed, context=small), _reason(small, trained, is_whole, pools), why
+        if plain is not None:
+            return replace(wanted, context=plain), _reason(plain, trained, is_whole, pools), ""
+    least = min(LEAST, trained)
+    return replace(wanted, context=least), f"the least that is of use; {layout.layers} layers do not fit", ""
+
+
+def contexts(trained: int) -> Iterator[int]:
+    """Round numbers of tokens, the largest first, none beyond what the model was trained for."""
+    yield trained
+    steps = sorted({part << power for part in ROUND for power in range(10, 22)}, reverse=True)
+    yield from (tokens for tokens in steps if LEAST <= tokens < trained)
+
+
+def _divides(layout: Layout) -> bool:
+    """Whether a quantised cache is possible: its blocks have 32 elements."""
+    return all(one.key % 32 == 0 and one.value % 32 == 0 for one in layout.attention)
+
+
+def _reason(tokens: int, trained: int, is_whole: bool, pools: tuple[Pool, ...]) -> str:
+    scarce = [pool for pool in pools if not pool.is_host] or list(pools)
+    names = ", ".join(pool.name for pool in scarce)
+    have = f"{size_text(sum(pool.available or 0 for pool in scarce))} for it on {names}"
+    if tokens == trained:
+        return f"as the model was trained; there are {have}"
+    if not is_whole:
+        return f"enough, and more would push more layers into main memory; there are {have}"
+    return f"the largest round number that fits; the model was trained for {trained}, there are {have}"
+
+
+def _check(host: str, case: Case, chosen: Wish, facts: Facts, backend: str, build: int | None) -> None:
+    """Refuses what cannot fit even if nothing else runs there.
+
+    Raises:
+        PlanError: names what is lacking, and the best change.
+    """
+    pools = whole(facts, backend)
+    model = Model(case.layout, chosen, build=build, reordered=reordered(facts, backend))
+    if placement.holds(_best(model, pools), pools):
+        return
+    found = fit(case.layout, chosen, pools, build=build, reordered=reordered(facts, backend))
+    enough = [change.what for change in found.changes if change.fits][:MOST_CHANGES]
+    raise PlanError(
+        f"server {case.name}: {case.server.model} does not fit: {found.why}",
+        host=host,
+        next=f"fleet fit {case.server.model} --host {host}"
+        + (f", or in [servers.{case.name}]: {'; or '.join(enough)}" if enough else ""),
+        kind="does-not-fit",
+    )
+
+
+def _expected(
+    case: Case,
+    wanted: Wish,
+    chosen: Wish,
+    best: Placement,
+    facts: Facts,
+    backend: str,
+    build: int | None,
+    is_whole: bool | None,
+) -> Expected:
+    """What the start should show: no prompts are cached yet, and the context is empty."""
+    is_by_hand = (
+        wanted.gpu_layers is not None or wanted.experts_on_host or "override-tensor" in case.server.args
+    )
+    empty = replace(best, uses=tuple(replace(use, kv=0) for use in best.uses))
+    speed = speeds(facts, backend, case.layout, chosen, build)(empty)
+    return Expected(
+        sum(use.total for use in best.uses) - chosen.cache_ram,
+        None if is_by_hand else is_whole,
+        *((speed.tps, speed.low, speed.high) if speed is not None else (None, None, None)),
+    )
+
+
+def _notes(best: Placement, layout: Layout, pools: tuple[Pool, ...], is_whole: bool | None) -> Iterator[str]:
+    if is_whole is False:
+        on = ", ".join(use.pool for use in best.devices)
+        what = f"{best.gpu_layers} of {layout.layers + 1} layers on {on}"
+        if best.experts_on_host:
+            what += f" without the experts of {best.experts_on_host}"
+        yield f"fits only in part: {what}, {size_text(best.host.weights)} in main memory: slower"
+    elif not placement.holds(best, pools):
+        yield "it fits, but leaves the host little memory for anything else"
