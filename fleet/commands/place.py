@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fleet.backends.base import choose
 from fleet.commands.base import Request, Results, Verb, split
 from fleet.commands.fit import running
+from fleet.commands.fit import told as oracle
 from fleet.core.errors import FleetError
 from fleet.core.facts import Facts
 from fleet.core.flow import Flow, ReadWeights, probe
@@ -14,6 +15,7 @@ from fleet.core.plan import size_text
 from fleet.core.render import rate_text, table
 from fleet.models.fit import Fit
 from fleet.models.judge import judge
+from fleet.models.layout import layout
 from fleet.models.own import learn
 from fleet.models.place import Option, Pool, Proposal, Want, propose
 from fleet.models.placement import Placement
@@ -22,7 +24,8 @@ from fleet.models.room import Pool as Room
 from fleet.models.speed import Speed
 from fleet.models.weights import Weights
 from fleet.models.wish import wish
-from fleet.servers.argv import cache_ram
+from fleet.servers.flags import translate
+from fleet.servers.settings import cache_ram
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Inventory
@@ -63,8 +66,20 @@ def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Offer]:
         server = inventory.servers[one.server]
         try:
             weights: Weights = yield ReadWeights(one.model)
-            asked = wish(server, cache_ram(facts) * 2**20)
-            found = judge(facts, backend, weights, asked, returned=returned, factor=own.factor, ram=own.ram)
+            asked = wish(server, cache_ram(facts) * 2**20, translate(server.args)[0])
+            model, said = layout(weights.header, weights.sums), None
+            if not model.formula:
+                said = yield from oracle(host, facts, backend, weights, model, asked)
+            found = judge(
+                facts,
+                backend,
+                weights,
+                asked,
+                returned=returned,
+                oracle=said,
+                factor=own.factor,
+                ram=own.ram,
+            )
         except FleetError as error:
             lacks[one.server] = error.what
             continue
