@@ -37,7 +37,7 @@ def wished(server: "Server", cache_ram: int = 0) -> Wish:
         cache_ram: bytes lent to cached prompts.
     """
     given, _ = translate(server.args)
-    found = wish.wish(server, given, cache_ram)
+    found = wish.wish(server, cache_ram, given)
     if server.kind != "chat" and "ubatch-size" not in given:
         return replace(found, ubatch=min(EMBEDDING_BATCH, found.context or EMBEDDING_BATCH))
     return found
