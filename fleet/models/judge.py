@@ -3,7 +3,9 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from fleet.backends.base import BACKENDS, choose, ranked
 from fleet.core.errors import PlanError
 from fleet.core.facts import Facts
 from fleet.models import bandwidth, quants
@@ -16,6 +18,9 @@ from fleet.models.room import HOST, Pool, pools
 from fleet.models.speed import Factor, Part, Speed, active, decode
 from fleet.models.weights import Weights
 from fleet.models.wish import Wish
+
+if TYPE_CHECKING:
+    from fleet.core.inventory import Host
 
 
 def judge(
@@ -53,6 +58,22 @@ def judge(
         oracle=oracle,
         rated=speeds(facts, backend, model, wish, build, factor, ram),
     )
+
+
+def likely(wish: "Host", facts: Facts) -> tuple[str, tuple[str, ...]]:
+    """The backend that a build there has, or should have once what it lacks is installed; and why.
+
+    Raises:
+        PlanError: nothing there computes at all, or the inventory names what is not there.
+    """
+    try:
+        name, _, notes = choose(wish, facts)
+        return name, notes
+    except PlanError as error:
+        wanted = [name for name in ranked(facts) if wish.backend in (None, "auto", name)]
+        if not wanted:
+            raise
+        return wanted[0], (f"{error.what}; judged as if that were mended: {error.next}",)
 
 
 def number(facts: Facts, backend: str) -> int | None:
@@ -105,7 +126,7 @@ def speeds(
     ram: Bandwidth | None = None,
 ) -> Callable[[Placement], Speed | None]:
     """How fast a placement is: one conversation, its part of the context half full."""
-    gpus = [gpu for gpu in facts.gpus if gpu.api == backend]
+    gpus = BACKENDS.take(backend).gpus(facts)
     quant = quants.of_file(model.file_type) if model.file_type is not None else None
     own = replace(wish, parallel=max(1, wish.parallel))
 
@@ -119,7 +140,7 @@ def speeds(
         if device is None:
             return None
         read = active(use.dense, use.experts, model.used or None, model.experts or None)
-        api = "cpu" if gpu is None else gpu.api
+        api = "cpu" if gpu is None else backend
         return Part(device, api, read, use.layers, use.kv // own.parallel // 2, quant)
 
     def rated(placed: Placement) -> Speed | None:

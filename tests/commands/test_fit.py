@@ -168,4 +168,5 @@ def test_a_cache_type_that_is_none_is_a_mistake_of_the_person(weights):
 def test_a_gpu_that_nothing_can_be_built_for_is_named(weights):
     bare = replace(RTX, tools={}, gpus=(Gpu("nvidia", "RTX", "cuda", 1 << 33, 1 << 33, "8.9", None, None),))
     found = answered(request("rtx", context=4096), weights["qwen3-8b"], "rtx", facts=bare)
-    assert any("nvcc" in note for note in found.notes)
+    assert [pool.name for pool in found.fit.pools] == ["CUDA0", "host"]
+    assert any("nvcc" in note and "as if that were mended" in note for note in found.notes)
