@@ -130,23 +130,6 @@ def choose(wish: "Host", facts: Facts) -> tuple[str, Backend, tuple[str, ...]]:
     )
 
 
-def meant(wish: "Host", facts: Facts) -> tuple[str, tuple[str, ...]]:
-    """What a host would compute with, also where that cannot be built there yet; and why it cannot.
-
-    Raises:
-        PlanError: no such backend or no device for it; or a driver failed, and nobody knows the device.
-    """
-    try:
-        name, _, notes = choose(wish, facts)
-    except PlanError as error:
-        able = ranked(facts) if wish.backend in (None, "auto") else (str(wish.backend),)
-        best = next((name for name in able if name in BACKENDS.names), None)
-        if best is None or not BACKENDS.take(best).gpus(facts):
-            raise
-        return best, (error.what,)
-    return name, notes
-
-
 def ranked(facts: Facts) -> tuple[str, ...]:
     """Names of the backends that have a device there, the best first."""
     kinds = [(kind.score(facts), name) for name, kind in BACKENDS.all() if kind.is_automatic]

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from fleet.backends.base import meant
 from fleet.commands.base import Option, Request, Results, Verb, split
 from fleet.core.errors import FleetError, PlanError, UsageError
 from fleet.core.facts import Facts
@@ -13,14 +12,16 @@ from fleet.core.plan import size_text
 from fleet.models import oracle
 from fleet.models.changes import Change
 from fleet.models.fit import Fit
-from fleet.models.judge import judge, takes
+from fleet.models.judge import judge, likely, takes
 from fleet.models.kv import KINDS, context
 from fleet.models.layout import Layout, layout
+from fleet.models.own import learn
 from fleet.models.placement import Use
 from fleet.models.quants import of_file
 from fleet.models.speed import Speed
 from fleet.models.weights import Weights
 from fleet.models.wish import PARALLEL, Wish, wish
+from fleet.servers.flags import translate
 from fleet.servers.settings import cache_ram
 
 if TYPE_CHECKING:
@@ -52,14 +53,25 @@ def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Answer]:
     name = str(request["model"])
     weights: Weights = yield ReadWeights(name)
     facts = yield from probe(host)
-    backend, notes = meant(inventory.hosts[host], facts)
+    backend, notes = likely(inventory.hosts[host], facts)
     wanted = wished(request, inventory, host, facts)
     held, returned = yield from running(inventory, host, facts, backend, name)
     model = layout(weights.header, weights.sums)
     said = None
     if not model.formula:
         said = yield from told(host, facts, backend, weights, model, wanted)
-    found = judge(facts, backend, weights, wanted, held=held, returned=returned, oracle=said)
+    own = yield from learn(inventory, facts, backend)
+    found = judge(
+        facts,
+        backend,
+        weights,
+        wanted,
+        held=held,
+        returned=returned,
+        oracle=said,
+        factor=own.factor,
+        ram=own.ram,
+    )
     return Answer(weights, model, wanted, found, notes)
 
 
@@ -68,7 +80,7 @@ def wished(request: Request, inventory: "Inventory", host: str, facts: Facts) ->
     lent = cache_ram(facts) * 2**20
     servers = inventory.servers_on(host).values()
     server = next((one for one in servers if one.model == request["model"]), None)
-    found = wish(server, lent) if server else Wish(cache_ram=lent)
+    found = wish(server, lent, translate(server.args)[0]) if server else Wish(cache_ram=lent)
     if request["context"] is not None:
         found = replace(found, context=request["context"])
     if request["parallel"] is not None:
@@ -90,7 +102,8 @@ def running(
             continue
         try:
             weights: Weights = yield ReadWeights(server.model)
-            found = takes(facts, backend, weights, wish(server, cache_ram(facts) * 2**20))
+            own = wish(server, cache_ram(facts) * 2**20, translate(server.args)[0])
+            found = takes(facts, backend, weights, own)
         except FleetError:
             continue  # a model that nobody can read any more is not judged here
         into = returned if server.model == name else held

@@ -63,7 +63,9 @@ platform_sample() {
     fi
     if [ $(($1 % 5)) -eq 0 ]; then
         linux_swapped
+        _gpu=''
         ! is_here nvidia-smi || linux_cards
+        linux_radeons /sys/class/drm
     fi
     [ -z "${_gpu:-}" ] || _words="$_words gpu=$_gpu"
 }
@@ -85,4 +87,14 @@ linux_cards() {
         --query-gpu=utilization.gpu,memory.used,memory.total,temperature.gpu,power.draw \
         --format=csv,noheader,nounits 2>/dev/null) || _gpu=''
     _gpu=$(printf '%s' "$_gpu" | tr -d ' ' | tr '\n' ';')
+}
+
+# linux_radeons DRM: the same of AMD's cards, as the kernel shows it; what is built into a processor is left out
+linux_radeons() {
+    for _device in "$1"/card[0-9]*/device; do
+        { read -r _most <"$_device/mem_info_vram_total" && read -r _held <"$_device/mem_info_vram_used"; } 2>/dev/null || continue
+        [ "$_most" -ge 1073741824 ] || continue
+        { read -r _load <"$_device/gpu_busy_percent"; } 2>/dev/null || _load=''
+        _gpu="$_gpu${_gpu:+;}$_load,$((_held / 1048576)),$((_most / 1048576)),,"
+    done
 }

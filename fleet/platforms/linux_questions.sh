@@ -79,14 +79,16 @@ linux_groups() {
     _path=$2
     while :; do
         _group=$1${_path%/}
-        if read -r _most _period 2>/dev/null <"$_group/cpu.max" ||
-            { read -r _most <"$_group/cpu.cfs_quota_us" && read -r _period <"$_group/cpu.cfs_period_us"; } 2>/dev/null; then
+        if { read -r _most _period <"$_group/cpu.max" || {
+            read -r _most <"$_group/cpu.cfs_quota_us" && read -r _period <"$_group/cpu.cfs_period_us"
+        }; } 2>/dev/null; then
             printf 'cpu=%s %s\n' "$_most" "$_period"
         fi
         for _file in memory.max memory.limit_in_bytes; do
-            read -r _most 2>/dev/null <"$_group/$_file" || continue
+            { read -r _most <"$_group/$_file"; } 2>/dev/null || continue
             [ "$_most" != max ] || continue
-            read -r _held 2>/dev/null <"$_group/memory.current" || read -r _held 2>/dev/null <"$_group/memory.usage_in_bytes" || _held=0
+            { read -r _held <"$_group/memory.current" || read -r _held <"$_group/memory.usage_in_bytes"; } 2>/dev/null ||
+                _held=0
             # Files that nobody maps now give way to whoever asks for memory.
             printf 'memory=%s %s %s\n' "$_most" "$_held" \
                 "$(awk '/^(total_)?inactive_file / { value = $2 } END { print value + 0 }' "$_group/memory.stat" 2>/dev/null)"
@@ -114,7 +116,7 @@ linux_board() {
 # Graphics and compute cards: class 0x03.
 linux_pci() {
     for _card in /sys/bus/pci/devices/*; do
-        read -r _class 2>/dev/null <"$_card/class" || continue
+        { read -r _class <"$_card/class"; } 2>/dev/null || continue
         case $_class in 0x03*) ;; *) continue ;; esac
         read -r _vendor <"$_card/vendor" && read -r _device <"$_card/device" &&
             printf '%s %s %s %s\n' "${_card##*/}" "$_class" "$_vendor" "$_device"

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from fleet.backends.base import BACKENDS, choose, lacking, meant
+from fleet.backends.base import BACKENDS, choose, lacking
 from fleet.core.errors import PlanError
 from fleet.core.facts import Gpu
 from tests.backends.machines import (
@@ -257,14 +257,3 @@ def test_a_card_that_only_a_vulkan_driver_shows_is_no_cuda_card():
     nouveau = nvidia("NVIDIA GeForce RTX 2060 (NVK TU106)", None, None, api="vulkan", driver=None)
     facts = with_tools(replace(FULL, gpus=(nouveau,)), GLSLC, **VULKAN_FILES)
     assert choose(WISH, facts)[0] == "vulkan"
-
-
-def test_what_a_host_is_meant_for_is_known_before_it_can_be_built_there():
-    assert meant(WISH, FULL) == ("cuda", ())
-    name, (why,) = meant(WISH, without(FULL, "nvcc"))
-    assert (name, why[:40]) == ("cuda", "NVIDIA GeForce RTX 4070 cannot be used: ")
-    assert meant(wish(backend="vulkan"), FULL)[0] == "vulkan"
-    with pytest.raises(PlanError, match="does not answer"):
-        meant(WISH, replace(BARE, unknown={"gpus": "nvidia-smi ended with 9: no"}))
-    with pytest.raises(PlanError, match="no device here"):
-        meant(wish(backend="cuda"), BARE)
