@@ -87,6 +87,7 @@ backend = Backend(
     device="ROCm",
     gpus=gpus,
     libraries=("hipblas", "rocblas"),
+    place="rocm",
     oldest={"hipconfig": rules.OLDEST},
     cmake=(3, 21),
     compilers=lambda facts: ("c++", "hipconfig"),

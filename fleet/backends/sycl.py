@@ -46,6 +46,7 @@ backend = Backend(
     device="SYCL",
     gpus=gpus,
     libraries=("oneapi", "mkl"),
+    place="oneapi",
     cmake=(3, 20),
     compilers=lambda facts: ("icpx",),
     launch=environment,

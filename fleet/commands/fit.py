@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from fleet.backends.base import choose
 from fleet.commands.base import Option, Request, Results, Verb, split
 from fleet.core.errors import FleetError, PlanError, UsageError
 from fleet.core.facts import Facts
@@ -13,9 +12,10 @@ from fleet.core.plan import size_text
 from fleet.models import oracle
 from fleet.models.changes import Change
 from fleet.models.fit import Fit
-from fleet.models.judge import judge, takes
+from fleet.models.judge import judge, likely, takes
 from fleet.models.kv import KINDS, context
 from fleet.models.layout import Layout, layout
+from fleet.models.own import learn
 from fleet.models.placement import Use
 from fleet.models.quants import of_file
 from fleet.models.speed import Speed
@@ -53,14 +53,25 @@ def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Answer]:
     name = str(request["model"])
     weights: Weights = yield ReadWeights(name)
     facts = yield from probe(host)
-    backend, _, notes = choose(inventory.hosts[host], facts)
+    backend, notes = likely(inventory.hosts[host], facts)
     wanted = wished(request, inventory, host, facts)
     held, returned = yield from running(inventory, host, facts, backend, name)
     model = layout(weights.header, weights.sums)
     said = None
     if not model.formula:
         said = yield from told(host, facts, backend, weights, model, wanted)
-    found = judge(facts, backend, weights, wanted, held=held, returned=returned, oracle=said)
+    own = yield from learn(inventory, facts, backend)
+    found = judge(
+        facts,
+        backend,
+        weights,
+        wanted,
+        held=held,
+        returned=returned,
+        oracle=said,
+        factor=own.factor,
+        ram=own.ram,
+    )
     return Answer(weights, model, wanted, found, notes)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fleet.backends.base import choose
 from fleet.commands.base import Request, Results, Verb, split
 from fleet.commands.fit import running
+from fleet.commands.fit import told as oracle
 from fleet.core.errors import FleetError
 from fleet.core.facts import Facts
 from fleet.core.flow import Flow, ReadWeights, probe
@@ -14,7 +15,8 @@ from fleet.core.plan import size_text
 from fleet.core.render import rate_text, table
 from fleet.models.fit import Fit
 from fleet.models.judge import judge
-from fleet.models.own import factor
+from fleet.models.layout import layout
+from fleet.models.own import learn
 from fleet.models.place import Option, Pool, Proposal, Want, propose
 from fleet.models.placement import Placement
 from fleet.models.room import HOST, pools
@@ -54,7 +56,7 @@ def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Offer]:
     facts = yield from probe(host)
     backend, _, _ = choose(inventory.hosts[host], facts)
     returned, _ = yield from running(inventory, host, facts, backend, "")
-    own = yield from factor(inventory, facts, backend)
+    own = yield from learn(inventory, facts, backend)
     options: dict[str, tuple[Option, ...]] = {}
     lacks: dict[str, str] = {}
     for one in wanted:
@@ -64,7 +66,19 @@ def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Offer]:
         try:
             weights: Weights = yield ReadWeights(one.model)
             asked = wished(server, cache_ram(facts) * 2**20)
-            found = judge(facts, backend, weights, asked, returned=returned, factor=own)
+            model, said = layout(weights.header, weights.sums), None
+            if not model.formula:
+                said = yield from oracle(host, facts, backend, weights, model, asked)
+            found = judge(
+                facts,
+                backend,
+                weights,
+                asked,
+                returned=returned,
+                oracle=said,
+                factor=own.factor,
+                ram=own.ram,
+            )
         except FleetError as error:
             lacks[one.server] = error.what
             continue
@@ -127,7 +141,7 @@ def document(request: Request, results: Results) -> dict[str, Any]:
                     }
                     for option in found.of(one.server)
                 ],
-                "leaves": _leaves(one, found),
+                "leaves": _leaves(one, found, offers),
                 "must_go": one.server in gone,
                 "reason": gone.get(one.server),
             }
@@ -170,7 +184,7 @@ def lines(request: Request, results: Results) -> Iterable[str]:
         yield "no other arrangement holds more of them"
     elif found.gone:
         yield "not every arrangement was tried: a better one may exist"
-    yield from _settings(found, wanted)
+    yield from _settings(found, wanted, offers)
 
 
 def _rows(
@@ -190,18 +204,19 @@ def _rows(
             yield (one.server, "-", "-", "--", "must go", "")
 
 
-def _settings(found: Proposal, wanted: Iterable[Wanted]) -> Iterable[str]:
+def _settings(found: Proposal, wanted: Iterable[Wanted], offers: Mapping[str, Offer]) -> Iterable[str]:
     """What to write in the inventory where the proposal differs from it."""
     told = False
     for one in wanted:
         options = found.of(one.server)
         changes = sorted({option.change for option in options if option.change})
-        if not options or (not _leaves(one, found) and not changes):
+        leaves = _leaves(one, found, offers)
+        if not options or not (leaves or changes):
             continue
         if not told:
             yield "in inventory.toml:"
             told = True
-        hosts = ", ".join(f'"{option.host}"' for option in options)
+        hosts = ", ".join(f'"{host}"' for host in one.hosts if host not in leaves)
         yield f"  [servers.{one.server}] on = [{hosts}]" + "".join(f"; {change}" for change in changes)
     if not told and not found.gone:
         yield "everything fits as the inventory has it"
@@ -235,9 +250,10 @@ def _wanted(request: Request, inventory: "Inventory") -> tuple[Wanted, ...]:
     )
 
 
-def _leaves(one: Wanted, found: Proposal) -> list[str]:
+def _leaves(one: Wanted, found: Proposal, offers: Mapping[str, Offer]) -> list[str]:
+    """Hosts of its `on` that answered and are not for it; of the others nobody knows."""
     taken = {option.host for option in found.of(one.server)}
-    return [host for host in one.hosts if host not in taken]
+    return [host for host in one.hosts if host in offers and host not in taken]
 
 
 def _state(offer: Offer, server: str) -> str:

@@ -73,7 +73,8 @@ def names(host: str, wish: "Host", found: Facts | None) -> dict[str, str]:
     told = {wish.address: f"<address of {host}>", wish.user: "user", wish.ssh: f"<alias of {host}>"}
     if found is not None:
         told |= {found.user: "user", found.home: "~"}
-    return {word: instead for word, instead in told.items() if word and word not in ("root", "~", host)}
+    plain = ("root", "~", host, "localhost", "127.0.0.1", "::1")
+    return {word: instead for word, instead in told.items() if word and word not in plain}
 
 
 def document(request: Request, results: Results) -> dict[str, Any]:

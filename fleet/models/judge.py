@@ -3,10 +3,13 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from fleet.backends.base import BACKENDS, choose, ranked
 from fleet.core.errors import PlanError
 from fleet.core.facts import Facts
 from fleet.models import bandwidth, quants
+from fleet.models.bandwidth import Bandwidth
 from fleet.models.fit import Fit, fit
 from fleet.models.layout import Layout, layout
 from fleet.models.placement import Model, Placement, Use, whole
@@ -15,6 +18,9 @@ from fleet.models.room import HOST, Pool, pools
 from fleet.models.speed import Factor, Part, Speed, active, decode
 from fleet.models.weights import Weights
 from fleet.models.wish import Wish
+
+if TYPE_CHECKING:
+    from fleet.core.inventory import Host
 
 
 def judge(
@@ -27,6 +33,7 @@ def judge(
     returned: Mapping[str, int] | None = None,
     oracle: Mapping[str, Use] | None = None,
     factor: Factor | None = None,
+    ram: Bandwidth | None = None,
 ) -> Fit:
     """Whether the model fits there, and how fast it will be.
 
@@ -35,6 +42,7 @@ def judge(
         held, returned: as in room.pools.
         oracle: as in fit; asked where `layout(weights.header).formula` is False.
         factor: what the host's own measurements say of predicted speeds.
+        ram: what they say of main memory, for a processor that no table has.
 
     Raises:
         PlanError: the header lacks what no model can do without.
@@ -48,8 +56,24 @@ def judge(
         build=build,
         reordered=reordered(facts, backend),
         oracle=oracle,
-        rated=speeds(facts, backend, model, wish, build, factor),
+        rated=speeds(facts, backend, model, wish, build, factor, ram),
     )
+
+
+def likely(wish: "Host", facts: Facts) -> tuple[str, tuple[str, ...]]:
+    """The backend that a build there has, or should have once what it lacks is installed; and why.
+
+    Raises:
+        PlanError: nothing there computes at all, or the inventory names what is not there.
+    """
+    try:
+        name, _, notes = choose(wish, facts)
+        return name, notes
+    except PlanError as error:
+        wanted = [name for name in ranked(facts) if wish.backend in (None, "auto", name)]
+        if not wanted:
+            raise
+        return wanted[0], (f"{error.what}; judged as if that were mended: {error.next}",)
 
 
 def number(facts: Facts, backend: str) -> int | None:
@@ -99,9 +123,10 @@ def speeds(
     wish: Wish,
     build: int | None = None,
     factor: Factor | None = None,
+    ram: Bandwidth | None = None,
 ) -> Callable[[Placement], Speed | None]:
     """How fast a placement is: one conversation, its part of the context half full."""
-    gpus = [gpu for gpu in facts.gpus if gpu.api == backend]
+    gpus = BACKENDS.take(backend).gpus(facts)
     quant = quants.of_file(model.file_type) if model.file_type is not None else None
     own = replace(wish, parallel=max(1, wish.parallel))
 
@@ -110,10 +135,12 @@ def speeds(
         number = int(index[0]) if index else number
         gpu = gpus[number] if use.pool != HOST and number < len(gpus) else None
         device = bandwidth.find(facts, gpu) if use.pool == HOST or gpu is not None else None
+        if device is None and use.pool == HOST:
+            device = ram
         if device is None:
             return None
         read = active(use.dense, use.experts, model.used or None, model.experts or None)
-        api = "cpu" if gpu is None else gpu.api
+        api = "cpu" if gpu is None else backend
         return Part(device, api, read, use.layers, use.kv // own.parallel // 2, quant)
 
     def rated(placed: Placement) -> Speed | None:

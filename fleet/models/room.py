@@ -54,12 +54,13 @@ def pools(
     """
     held, returned = held or {}, returned or {}
     host = _host(facts, returned)
-    prefix = BACKENDS.take(backend).device if backend in BACKENDS.names else None
+    kind = BACKENDS.take(backend)
+    prefix = kind.device
     if prefix is None:
         return (host,)
-    found = [gpu for gpu in facts.gpus if gpu.api == backend]
     devices = tuple(
-        _device(f"{prefix}{number}", gpu, facts, host, held, returned) for number, gpu in enumerate(found)
+        _device(f"{prefix}{number}", gpu, facts, host, held, returned)
+        for number, gpu in enumerate(kind.gpus(facts))
     )
     return (*(devices or _said(facts, prefix, returned)), host)
 

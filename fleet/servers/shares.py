@@ -43,6 +43,18 @@ def wished(server: "Server", cache_ram: int = 0) -> Wish:
     return found
 
 
+def named(pools: tuple[Pool, ...], wanted: Wish) -> tuple[Pool, ...]:
+    """Main memory, and the devices that the wish names; one nobody knows has unknown memory."""
+    if wanted.devices is None:
+        return pools
+    there = {pool.name: pool for pool in pools}
+    unknown = ("no build and no driver here has shown how much memory it has",)
+    return (
+        *(there.get(name, Pool(name, name, None, None, notes=unknown)) for name in wanted.devices),
+        *(pool for pool in pools if pool.is_host),
+    )
+
+
 def recommended(facts: Facts, backend: str, taken: int = 0) -> tuple[Pool, ...]:
     """The memory that a server may have for good: what is there, less what others need.
 
@@ -90,6 +102,7 @@ def whole(facts: Facts, backend: str) -> tuple[Pool, ...]:
 
 def taken(case: Case, others: tuple[Case, ...], facts: Facts, backend: str, build: int | None) -> int:
     """Bytes that the host's other servers are left: what they need, and their part of the rest."""
+    others = tuple(other for other in others if _meet(case, other))
     need = sum(_least(other, facts, backend, build) for other in others)
     growing = sum(1 for each in (case, *others) if each.server.context is None)
     if case.server.context is not None or growing < 2:
@@ -99,6 +112,12 @@ def taken(case: Case, others: tuple[Case, ...], facts: Facts, backend: str, buil
     have = sum(pool.available or 0 for pool in scarce)
     rest = max(0, have - need - _least(case, facts, backend, build))
     return need + rest * (growing - 1) // growing
+
+
+def _meet(one: Case, other: Case) -> bool:
+    """Whether they may lie on the same device."""
+    mine, its = wished(one.server).devices, wished(other.server).devices
+    return mine is None or its is None or not mine or not its or bool(set(mine) & set(its))
 
 
 def _least(case: Case, facts: Facts, backend: str, build: int | None) -> int:

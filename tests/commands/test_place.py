@@ -133,6 +133,7 @@ def test_a_host_that_is_down_is_named_and_its_servers_go_elsewhere(weights: dict
     said = document(request(), found)
     chat, code = said["servers"]
     assert [host["name"] for host in chat["hosts"]] == ["mac"]
+    assert chat["leaves"] == []  # it may be there again: the inventory needs no change for it
     assert code["must_go"]
     assert code["reason"] == "rtx: no route to it"
     assert said["hosts"][0]["error"]["kind"] == "unreachable"
@@ -187,11 +188,17 @@ def test_measured_speeds_of_the_host_correct_what_is_expected_there(weights: dic
     assert option.tps == pytest.approx(plain * 0.7, rel=0.01)
 
 
-def test_a_measurement_of_a_server_that_left_the_inventory_corrects_nothing(
-    weights: dict[str, Weights],
-) -> None:
-    conversation = own.factor(inventory(), RTX, "cuda")
+def test_a_processor_that_no_table_has_is_known_by_what_it_gave(weights: dict[str, Weights]) -> None:
+    """LAPTOP's is "a processor": its speed is unknown until one was measured."""
+    wanted = inventory(chat=("qwen3-8b", ("laptop",)))
+    assert asked(wanted, "laptop", weights).options["chat"][0].tps is None
+    (option,) = asked(wanted, "laptop", weights, measured={"chat": (6.0, NOW - 3600)}).options["chat"]
+    assert option.tps == pytest.approx(6.0, rel=0.15)
+
+
+def test_a_measurement_of_a_server_that_left_the_inventory_teaches_nothing() -> None:
+    conversation = own.learn(inventory(), RTX, "cuda")
     assert next(conversation) == LastMeasured("rtx")
     with pytest.raises(StopIteration) as stop:
         conversation.send(({"old": (50.0, NOW)}, None, NOW))
-    assert stop.value.value is None
+    assert stop.value.value == own.Own(None, None)
