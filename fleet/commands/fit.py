@@ -8,11 +8,11 @@ from fleet.commands.base import Option, Request, Results, Verb, split
 from fleet.core.errors import FleetError, PlanError, UsageError
 from fleet.core.facts import Facts
 from fleet.core.flow import AskOracle, Flow, ReadWeights, probe
-from fleet.core.plan import size_text
+from fleet.core.plan import count_text, size_text
 from fleet.models import oracle
 from fleet.models.changes import Change
 from fleet.models.fit import Fit
-from fleet.models.judge import judge, likely, takes
+from fleet.models.judge import judge, likely, takes, unrated
 from fleet.models.kv import KINDS, context
 from fleet.models.layout import Layout, layout
 from fleet.models.placement import Use
@@ -38,6 +38,7 @@ class Answer:
     wish: Wish
     fit: Fit
     notes: tuple[str, ...]
+    unrated: str | None  # why the speed is unknown
 
 
 def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Answer]:
@@ -60,7 +61,7 @@ def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Answer]:
     if not model.formula:
         said = yield from told(host, facts, backend, weights, model, wanted)
     found = judge(facts, backend, weights, wanted, held=held, returned=returned, oracle=said)
-    return Answer(weights, model, wanted, found, notes)
+    return Answer(weights, model, wanted, found, notes, unrated(facts, backend, found))
 
 
 def wished(request: Request, inventory: "Inventory", host: str, facts: Facts) -> Wish:
@@ -209,7 +210,8 @@ def _answer(host: str, answer: Answer, good: list[str]) -> Iterable[str]:
     kinds = (
         wanted.kv_type_k if wanted.kv_type_k == wanted.kv_type_v else f"{wanted.kv_type_k}/{wanted.kv_type_v}"
     )
-    yield f"  asked    {tokens or 'unknown'} tokens {shared} {wanted.parallel} slots, KV {kinds}"
+    slots = count_text(wanted.parallel, "slot")
+    yield f"  asked    {tokens or 'unknown'} tokens {shared} {slots}, KV {kinds}"
     if found.placement is not None:
         yield "  in MiB    weights      kv compute   other   total    room"
         for use, pool in zip(found.placement.uses, found.pools, strict=True):
@@ -218,6 +220,8 @@ def _answer(host: str, answer: Answer, good: list[str]) -> Iterable[str]:
             room = "unknown" if pool.available is None else f"{pool.available / 2**20:.0f}"
             yield f"  {use.pool[:8]:<8}{row}{room:>8}"
     yield from _wrapped("  why      ", found.why)
+    if answer.unrated:
+        yield from _wrapped("  speed    ", f"unknown: {answer.unrated}")
     for pool in found.pools:
         if pool.notes and not pool.is_host:
             yield from _wrapped("  room     ", f"{pool.name}: {'; '.join(pool.notes)}")
