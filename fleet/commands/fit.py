@@ -15,6 +15,7 @@ from fleet.models.fit import Fit
 from fleet.models.judge import judge, likely, takes, unrated
 from fleet.models.kv import KINDS, context
 from fleet.models.layout import Layout, layout
+from fleet.models.own import learn
 from fleet.models.placement import Use
 from fleet.models.quants import of_file
 from fleet.models.speed import Speed
@@ -60,7 +61,18 @@ def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Answer]:
     said = None
     if not model.formula:
         said = yield from told(host, facts, backend, weights, model, wanted)
-    found = judge(facts, backend, weights, wanted, held=held, returned=returned, oracle=said)
+    own = yield from learn(inventory, facts, backend)
+    found = judge(
+        facts,
+        backend,
+        weights,
+        wanted,
+        held=held,
+        returned=returned,
+        oracle=said,
+        factor=own.factor,
+        ram=own.ram,
+    )
     return Answer(weights, model, wanted, found, notes, unrated(facts, backend, found))
 
 

@@ -9,6 +9,7 @@ from fleet.backends.base import BACKENDS, choose, ranked
 from fleet.core.errors import PlanError
 from fleet.core.facts import Facts
 from fleet.models import bandwidth, quants
+from fleet.models.bandwidth import Bandwidth
 from fleet.models.fit import Fit, fit
 from fleet.models.layout import Layout, layout
 from fleet.models.placement import Model, Placement, Use, whole
@@ -32,6 +33,7 @@ def judge(
     returned: Mapping[str, int] | None = None,
     oracle: Mapping[str, Use] | None = None,
     factor: Factor | None = None,
+    ram: Bandwidth | None = None,
 ) -> Fit:
     """Whether the model fits there, and how fast it will be.
 
@@ -40,6 +42,7 @@ def judge(
         held, returned: as in room.pools.
         oracle: as in fit; asked where `layout(weights.header).formula` is False.
         factor: what the host's own measurements say of predicted speeds.
+        ram: what they say of main memory, for a processor that no table has.
 
     Raises:
         PlanError: the header lacks what no model can do without.
@@ -53,7 +56,7 @@ def judge(
         build=build,
         reordered=reordered(facts, backend),
         oracle=oracle,
-        rated=speeds(facts, backend, model, wish, build, factor),
+        rated=speeds(facts, backend, model, wish, build, factor, ram),
     )
 
 
@@ -120,6 +123,7 @@ def speeds(
     wish: Wish,
     build: int | None = None,
     factor: Factor | None = None,
+    ram: Bandwidth | None = None,
 ) -> Callable[[Placement], Speed | None]:
     """How fast a placement is: one conversation, its part of the context half full."""
     gpus = BACKENDS.take(backend).gpus(facts)
@@ -131,6 +135,8 @@ def speeds(
         number = int(index[0]) if index else number
         gpu = gpus[number] if use.pool != HOST and number < len(gpus) else None
         device = bandwidth.find(facts, gpu) if use.pool == HOST or gpu is not None else None
+        if device is None and use.pool == HOST:
+            device = ram
         if device is None:
             return None
         read = active(use.dense, use.experts, model.used or None, model.experts or None)

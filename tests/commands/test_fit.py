@@ -9,7 +9,7 @@ from fleet.commands.base import Request
 from fleet.commands.fit import Answer, document, flow, lines, verb
 from fleet.core.errors import UnreachableError, UsageError
 from fleet.core.facts import Build, Gpu, ModelFile, Tool
-from fleet.core.flow import AskOracle, Probe, ReadWeights
+from fleet.core.flow import AskOracle, LastMeasured, Probe, ReadWeights
 from fleet.core.inventory import Host, Inventory, Model, Server
 from fleet.models.weights import Weights, join
 from tests.models.values import BARE, M3_MAX, MTL0, RTX_4070, read
@@ -26,6 +26,7 @@ INVENTORY = Inventory(
     models={"qwen": Model(source="file:qwen.gguf", allow_unpinned=True)},
     servers={"chat": Server(model="qwen", on=("mac",), context=4096, kv_type="q8_0")},
 )
+NEVER = ({}, None, 0.0)  # nothing was measured on the host
 SIZES = {"weights", "kv", "compute", "other", "total"}
 
 
@@ -48,7 +49,7 @@ def answered(wanted: Request, weights: Weights, host: str, oracle: str = "", fac
     """What the flow returns, its questions answered from what is known."""
     conversation = flow(wanted, INVENTORY, host)
     need = next(conversation)
-    answers = {ReadWeights: weights, Probe: facts or HOSTS[host], AskOracle: oracle}
+    answers = {ReadWeights: weights, Probe: facts or HOSTS[host], AskOracle: oracle, LastMeasured: NEVER}
     while True:
         try:
             need = conversation.send(answers[type(need)])
@@ -137,7 +138,7 @@ def test_what_our_own_server_of_the_model_holds_is_there_for_its_successor(weigh
         instances=(instance(server="chat", state="running"),),
     )
     conversation = flow(request("rtx"), inventory, "rtx")
-    answers = {ReadWeights: weights["qwen3-8b"], Probe: full}
+    answers = {ReadWeights: weights["qwen3-8b"], Probe: full, LastMeasured: NEVER}
     need = next(conversation)
     with pytest.raises(StopIteration) as stop:
         while True:
