@@ -12,7 +12,7 @@ from fleet.core.plan import count_text, size_text
 from fleet.models import oracle
 from fleet.models.changes import Change
 from fleet.models.fit import Fit
-from fleet.models.judge import judge, likely, takes, unrated
+from fleet.models.judge import judge, likely, unrated
 from fleet.models.kv import KINDS, context
 from fleet.models.layout import Layout, layout
 from fleet.models.own import learn
@@ -23,6 +23,7 @@ from fleet.models.weights import Weights
 from fleet.models.wish import PARALLEL, Wish, wish
 from fleet.servers.flags import translate
 from fleet.servers.settings import cache_ram
+from fleet.servers.tenants import running
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Inventory
@@ -89,28 +90,6 @@ def wished(request: Request, inventory: "Inventory", host: str, facts: Facts) ->
     if request["kv_type"] is not None:
         found = replace(found, kv_type_k=request["kv_type"], kv_type_v=request["kv_type"])
     return found
-
-
-def running(
-    inventory: "Inventory", host: str, facts: Facts, backend: str, name: str
-) -> Flow[tuple[Mapping[str, int], Mapping[str, int]]]:
-    """Bytes by pool that our servers there hold, and those that end with one of this very model."""
-    held: dict[str, int] = {}
-    returned: dict[str, int] = {}
-    for instance in facts.instances:
-        server = inventory.servers.get(instance.server)
-        if instance.state != "running" or server is None or server.model not in inventory.models:
-            continue
-        try:
-            weights: Weights = yield ReadWeights(server.model)
-            own = wish(server, cache_ram(facts) * 2**20, translate(server.args)[0])
-            found = takes(facts, backend, weights, own)
-        except FleetError:
-            continue  # a model that nobody can read any more is not judged here
-        into = returned if server.model == name else held
-        for pool, count in found.items():
-            into[pool] = into.get(pool, 0) + count
-    return held, returned
 
 
 def told(
