@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from fleet.backends.base import choose
 from fleet.commands.base import Request, Results, Verb, split
-from fleet.commands.fit import running
 from fleet.commands.fit import told as oracle
 from fleet.core.errors import FleetError
 from fleet.core.facts import Facts
@@ -25,6 +24,7 @@ from fleet.models.speed import Speed
 from fleet.models.weights import Weights
 from fleet.servers.settings import cache_ram
 from fleet.servers.shares import wished
+from fleet.servers.tenants import running
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Inventory
