@@ -8,11 +8,11 @@ from fleet.commands.base import Option, Request, Results, Verb, split
 from fleet.core.errors import FleetError, PlanError, UsageError
 from fleet.core.facts import Facts
 from fleet.core.flow import AskOracle, Flow, ReadWeights, probe
-from fleet.core.plan import size_text
+from fleet.core.plan import count_text, size_text
 from fleet.models import oracle
 from fleet.models.changes import Change
 from fleet.models.fit import Fit
-from fleet.models.judge import judge, likely, takes
+from fleet.models.judge import judge, likely, unrated
 from fleet.models.kv import KINDS, context
 from fleet.models.layout import Layout, layout
 from fleet.models.own import learn
@@ -23,6 +23,7 @@ from fleet.models.weights import Weights
 from fleet.models.wish import PARALLEL, Wish, wish
 from fleet.servers.flags import translate
 from fleet.servers.settings import cache_ram
+from fleet.servers.tenants import running
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Inventory
@@ -39,6 +40,7 @@ class Answer:
     wish: Wish
     fit: Fit
     notes: tuple[str, ...]
+    unrated: str | None  # why the speed is unknown
 
 
 def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Answer]:
@@ -72,7 +74,7 @@ def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Answer]:
         factor=own.factor,
         ram=own.ram,
     )
-    return Answer(weights, model, wanted, found, notes)
+    return Answer(weights, model, wanted, found, notes, unrated(facts, backend, found))
 
 
 def wished(request: Request, inventory: "Inventory", host: str, facts: Facts) -> Wish:
@@ -88,28 +90,6 @@ def wished(request: Request, inventory: "Inventory", host: str, facts: Facts) ->
     if request["kv_type"] is not None:
         found = replace(found, kv_type_k=request["kv_type"], kv_type_v=request["kv_type"])
     return found
-
-
-def running(
-    inventory: "Inventory", host: str, facts: Facts, backend: str, name: str
-) -> Flow[tuple[Mapping[str, int], Mapping[str, int]]]:
-    """Bytes by pool that our servers there hold, and those that end with one of this very model."""
-    held: dict[str, int] = {}
-    returned: dict[str, int] = {}
-    for instance in facts.instances:
-        server = inventory.servers.get(instance.server)
-        if instance.state != "running" or server is None or server.model not in inventory.models:
-            continue
-        try:
-            weights: Weights = yield ReadWeights(server.model)
-            own = wish(server, cache_ram(facts) * 2**20, translate(server.args)[0])
-            found = takes(facts, backend, weights, own)
-        except FleetError:
-            continue  # a model that nobody can read any more is not judged here
-        into = returned if server.model == name else held
-        for pool, count in found.items():
-            into[pool] = into.get(pool, 0) + count
-    return held, returned
 
 
 def told(
@@ -221,7 +201,8 @@ def _answer(host: str, answer: Answer, good: list[str]) -> Iterable[str]:
     kinds = (
         wanted.kv_type_k if wanted.kv_type_k == wanted.kv_type_v else f"{wanted.kv_type_k}/{wanted.kv_type_v}"
     )
-    yield f"  asked    {tokens or 'unknown'} tokens {shared} {wanted.parallel} slots, KV {kinds}"
+    slots = count_text(wanted.parallel, "slot")
+    yield f"  asked    {tokens or 'unknown'} tokens {shared} {slots}, KV {kinds}"
     if found.placement is not None:
         yield "  in MiB    weights      kv compute   other   total    room"
         for use, pool in zip(found.placement.uses, found.pools, strict=True):
@@ -230,6 +211,8 @@ def _answer(host: str, answer: Answer, good: list[str]) -> Iterable[str]:
             room = "unknown" if pool.available is None else f"{pool.available / 2**20:.0f}"
             yield f"  {use.pool[:8]:<8}{row}{room:>8}"
     yield from _wrapped("  why      ", found.why)
+    if answer.unrated:
+        yield from _wrapped("  speed    ", f"unknown: {answer.unrated}")
     for pool in found.pools:
         if pool.notes and not pool.is_host:
             yield from _wrapped("  room     ", f"{pool.name}: {'; '.join(pool.notes)}")

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fleet.commands.base import Request, Results, Verb, split
-from fleet.commands.fit import running
 from fleet.commands.fit import told as oracle
 from fleet.core.errors import FleetError
 from fleet.core.facts import Facts
@@ -25,6 +24,7 @@ from fleet.models.weights import Weights
 from fleet.models.wish import wish
 from fleet.servers.flags import translate
 from fleet.servers.settings import cache_ram
+from fleet.servers.tenants import running
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Inventory

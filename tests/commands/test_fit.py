@@ -11,7 +11,9 @@ from fleet.core.errors import UnreachableError, UsageError
 from fleet.core.facts import Build, Gpu, ModelFile, Tool
 from fleet.core.flow import AskOracle, LastMeasured, Probe, ReadWeights
 from fleet.core.inventory import Host, Inventory, Model, Server
+from fleet.core.proof import Expected, Proof
 from fleet.models.weights import Weights, join
+from fleet.servers.tenants import shown
 from tests.models.values import BARE, M3_MAX, MTL0, RTX_4070, read
 from tests.servers.values import instance
 from tests.shapes import SHAPES, write
@@ -144,6 +146,15 @@ def test_what_our_own_server_of_the_model_holds_is_there_for_its_successor(weigh
         while True:
             need = conversation.send(answers[type(need)])
     assert stop.value.value.fit.verdict == "fits"
+
+
+def test_what_a_start_showed_is_better_than_what_was_predicted_of_it():
+    proof = Proof(
+        *("r", 0.0, (("MTL0", 900), ("host", 500)), (("MTL0", 800), ("host", 400)), 1, 1, None, None, None),
+        Expected(),
+    )
+    assert shown(instance(proof=proof)) == {"MTL0": 900, "host": 100}
+    assert shown(instance()) == {}
 
 
 def test_a_model_without_a_formula_is_asked_of_the_hosts_own_planner(weights):

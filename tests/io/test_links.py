@@ -102,7 +102,6 @@ async def test_many_who_ask_share_one_connection() -> None:
     assert exchange.wires[0].is_closed
 
 
-
 async def test_an_attempt_that_eats_its_cancellation_does_not_keep_the_end_waiting():
     """As asyncio.wait_for does before Python 3.12 when what it waits for fails at that moment."""
     dialling = asyncio.Event()

@@ -45,6 +45,12 @@ def test_one_that_is_too_large_by_its_cache_is_told_what_helps_least_harm_first(
     assert any("gpu-layers" in one.get("args", {}) for one in settings(found))
 
 
+def test_what_is_enough_alone_is_not_proposed_again_with_more(folder):
+    found = fit(shape("qwen3-8b", folder), Wish(28672, 1), pools(RTX_4070, "cuda"))
+    for number, change in enumerate(found.changes):
+        assert not [one for one in found.changes[:number] if one.settings.items() <= change.settings.items()]
+
+
 def test_every_proposal_that_is_called_enough_is_enough(folder):
     room = pools(BIG, "cuda")
     found = fit(shape("qwen3-30b-a3b", folder), Wish(16384, 4), room)
