@@ -125,14 +125,13 @@ def placed(name: str, backend: str, given: float) -> tuple[str, bandwidth.Bandwi
 def rows_of(name: str, cores: int | None) -> list[Chip]:
     """Chips that a row can mean: people write the memory into the name, or leave the socket out."""
     bare = re.sub(r"\b\d+ ?GB\b", " ", name)
+    said = bandwidth.words(bare)
+    # A word alone, as "Jetson", is a family and no chip.
+    is_chip = any(letter.isdigit() for word in said for letter in word)
     return (
         bandwidth.chips(name, cores)
         or bandwidth.chips(bare, cores)
-        or [
-            chip
-            for chip in bandwidth.CHIPS
-            if (said := bandwidth.words(bare)) and said < bandwidth.words(chip.name)
-        ]
+        or [chip for chip in bandwidth.CHIPS if is_chip and said < bandwidth.words(chip.name)]
     )
 
 

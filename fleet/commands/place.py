@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fleet.backends.base import choose
 from fleet.commands.base import Request, Results, Verb, split
 from fleet.commands.fit import told as oracle
 from fleet.core.errors import FleetError
@@ -13,7 +12,7 @@ from fleet.core.flow import Flow, ReadWeights, probe
 from fleet.core.plan import size_text
 from fleet.core.render import rate_text, table
 from fleet.models.fit import Fit
-from fleet.models.judge import judge
+from fleet.models.judge import judge, likely
 from fleet.models.layout import layout
 from fleet.models.own import learn
 from fleet.models.place import Option, Pool, Proposal, Want, propose
@@ -47,6 +46,7 @@ class Offer:
     options: Mapping[str, tuple[Option, ...]]  # by server
     lacks: Mapping[str, str]  # server -> why it has no options here
     there: frozenset[str]  # servers that run here now
+    notes: tuple[str, ...]  # what was assumed of its backend
     wanted: tuple[Wanted, ...]  # of the whole run, the same for all hosts
 
 
@@ -54,7 +54,7 @@ def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Offer]:
     """The host, and each server that may go there, sized on it as if it were empty of servers."""
     wanted = _wanted(request, inventory)
     facts = yield from probe(host)
-    backend, _, _ = choose(inventory.hosts[host], facts)
+    backend, notes = likely(inventory.hosts[host], facts)
     returned, _ = yield from running(inventory, host, facts, backend, "")
     own = yield from learn(inventory, facts, backend)
     options: dict[str, tuple[Option, ...]] = {}
@@ -85,7 +85,7 @@ def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Offer]:
         options[one.server] = ways(host, found)
         if not options[one.server]:
             lacks[one.server] = found.why
-    return Offer(pools(facts, backend, None, returned), options, lacks, _there(facts), wanted)
+    return Offer(pools(facts, backend, None, returned), options, lacks, _there(facts), notes, wanted)
 
 
 def ways(host: str, found: Fit) -> tuple[Option, ...]:
@@ -155,6 +155,7 @@ def document(request: Request, results: Results) -> dict[str, Any]:
                     for (there, name), size in rooms.items()
                     if there == host
                 ],
+                "notes": list(offers[host].notes) if host in offers else [],
                 "error": errors[host].document() if host in errors else None,
             }
             for host in results
@@ -178,6 +179,7 @@ def lines(request: Request, results: Results) -> Iterable[str]:
             if room.available is not None
         ]
         yield f"{host}: {', '.join(held) or 'nobody knows its memory'}"
+        yield from (f"{host}: {note}" for note in offer.notes)
     for gone in found.gone:
         yield f"{gone.server} must go: {gone.why}"
     if found.gone and found.is_proven:

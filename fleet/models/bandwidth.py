@@ -22,6 +22,7 @@ MAKERS = (
 # Compute capability and memory of a Jetson that tells no name -> what it is, slowest first.
 JETSONS = {
     ("5.3", 8): ("Jetson Nano",),
+    ("6.2", 12): ("Jetson TX2",),
     ("7.2", 12): ("Jetson Xavier NX",),
     ("7.2", 64): ("Jetson AGX Xavier",),
     ("8.7", 12): ("Jetson Orin Nano", "Jetson Orin Nano Super"),
@@ -127,7 +128,7 @@ def chips(name: str, cores: int | None) -> list[Chip]:
 
 def words(name: str) -> frozenset[str]:
     """What is left of a name without maker, marks and series, so that drivers and people spell it alike."""
-    marked = re.sub(r"\((R|TM|C)\)", " ", name, flags=re.IGNORECASE).lower()
+    marked = re.sub(r"\([^)]*\)", " ", name).lower()  # (R), (TM), (RADV NAVI31)
     return frozenset(re.sub(r"sxm\d$", "sxm", word) for word in re.findall(r"[a-z0-9]+", marked)) - NOISE
 
 

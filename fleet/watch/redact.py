@@ -82,7 +82,8 @@ class Redactor:
 
     def _value(self, match: re.Match[str]) -> str:
         word, between, value = match[1], match[2], match[3]
-        if value.lower() in KEEPS or re.fullmatch(r"[\d.]+[\])}]*", value):
+        # A number is none, nor is the next flag: `--no-cors-credentials --metrics`.
+        if value.lower() in KEEPS or re.fullmatch(r"[\d.]+[\])}]*|--[a-z][a-z0-9-]*", value):
             return match[0]
         return f"{word}{between}{HIDDEN}"
 

@@ -43,7 +43,10 @@ def host(
         ("NVIDIA RTX 6000 Ada Generation", "nvidia", 960),
         ("AMD Radeon RX 7900 XTX", "amd", 960),
         ("Radeon RX 7900 XT", "amd", 800),
+        ("AMD Radeon RX 7900 XTX (RADV NAVI31)", "amd", 960),
         ("Intel(R) Arc(TM) B580 Graphics", "intel", 456),
+        ("Intel(R) Arc(tm) B580 Graphics (BMG G21)", "intel", 456),
+        ("NVIDIA GB10", "nvidia", 273),
     ],
 )
 def test_a_card_is_found_as_its_driver_names_it(name: str, vendor: str, gigabytes: float) -> None:
@@ -103,7 +106,7 @@ def test_a_gpu_inside_a_ryzen_ai_max_is_known_by_its_gfx() -> None:
 
 
 def test_a_jetson_without_a_name_is_known_by_capability_and_memory() -> None:
-    nano = gpu("NVIDIA Tegra", capability="8.7")
+    nano = gpu("NVIDIA tegra234", capability="8.7")
     found = bandwidth.find(host("Cortex-A78AE", "jetson", (nano,), 7_945_689_088), nano)
     assert found is not None
     low, high = (round(rate / 1e9) for rate in found.range)

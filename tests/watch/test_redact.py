@@ -52,6 +52,8 @@ def test_a_secret_is_taken_out_wherever_it_stands(text: str, secret: str) -> Non
         "n_tokens = 512, max_tokens: 128, tokens/s 45.2",
         '"tokens": 128, "prompt_tokens": 7, "token": null',
         "--api-key-file /x/services/chat/key",
+        '["--no-cors-credentials", "--metrics", "--slots"]',
+        "--no-cors-credentials --metrics",
         "models/Qwen3-30B-A3B-Instruct-2507-UD-Q4_K_XL.gguf",
         "-DGGML_CUDA_FA_ALL_QUANTS=ON -DCMAKE_CUDA_ARCHITECTURES=89",
         "src/llama-model-loader.cpp:1234: ggml_backend_buffer_type",
