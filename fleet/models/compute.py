@@ -49,7 +49,7 @@ def compute(layout: Layout, wish: Wish, *, build: int | None = None, devices: in
     tokens = min(wish.ubatch, context(layout, wish))
     width, masks = FLOAT * layout.width, _masks(layout, cells(layout, wish))
     live = FLOAT * _live(layout)
-    if build is not None and build < FEW_OUTPUTS:
+    if wish.all_outputs or (build is not None and build < FEW_OUTPUTS):
         live = max(live, FLOAT * layout.vocabulary)
     small = SMALL + (SMALL // 2 if _is_mixed(layout) else 0)
     turned = _turned(layout, wish)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 PARALLEL = 4  # slots, and a cache that all of them share: llama-server's own choice
 UBATCH = 512  # tokens
+WHOLE = 2048  # tokens: a text that is embedded or ranked goes through in one piece
 KV_TYPE = "f16"
 MIB = 2**20
 
@@ -26,6 +27,7 @@ class Wish:
     gpu_layers: int | None = None  # None: all that fit; counts the output as one
     experts_on_host: int = 0  # layers whose experts stay in main memory (--n-cpu-moe)
     swa_full: bool = False
+    all_outputs: bool = False  # of every token, as embeddings and ranks need; else of the last one of a slot
     cache_ram: int = 0  # bytes of main memory for cached prompts
     split: tuple[float, ...] = ()  # proportions among the devices; empty: by their free memory
     devices: tuple[str, ...] | None = None  # as --list-devices names them; None: all of the backend
@@ -53,10 +55,11 @@ def wish(server: "Server", cache_ram: int = 0, given: Mapping[str, object] | Non
         unified=bool(unified) or parallel == 1,
         kv_type_k=str(given.get("cache-type-k", kind)),
         kv_type_v=str(given.get("cache-type-v", kind)),
-        ubatch=_number(given, "ubatch-size") or UBATCH,
+        ubatch=_number(given, "ubatch-size") or (UBATCH if server.kind == "chat" else WHOLE),
         gpu_layers=layers if layers is not None and layers >= 0 else None,
         experts_on_host=1 << 20 if given.get("cpu-moe") else _number(given, "n-cpu-moe") or 0,
         swa_full=bool(given.get("swa-full")),
+        all_outputs=server.kind != "chat",
         cache_ram=cache_ram if lent is None else max(0, lent) * MIB,
         devices=_names(str(named)) if named else None,
         mapped=str(given.get("load-mode", "auto")) not in ("none", "dio"),

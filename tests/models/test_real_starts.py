@@ -53,6 +53,13 @@ def test_a_real_start_takes_what_was_predicted(llama_server, gemma, name):
     assert abs(said.weights + said.other - real.weights - real.output) < 0.1 * MIB
 
 
+def test_embeddings_take_the_outputs_of_every_token(llama_server, gemma):
+    wish = Wish(2048, 2, ubatch=1024, all_outputs=True)
+    real = start(llama_server, gemma, wish, "--embeddings", "--pooling", "mean", "--batch-size", "1024")
+    said = predicted(gemma, wish).host
+    assert abs(said.total - real.total) < 0.02 * real.total
+
+
 @pytest.mark.parametrize(("log", "layers"), [("all_layers", None), ("partial_10", 10)])
 def test_what_lies_on_a_device_and_beside_it_is_what_the_log_says(shared, gemma, log, layers):
     text = (shared / f"recordings/llama.cpp/b11434-cpu/rpc/log_lv4_rpc_{log}.stderr.txt").read_text()

@@ -43,6 +43,11 @@ def test_flags_count_as_keys_do():
     assert (found.cache_ram, found.swa_full, found.mapped) == (100 << 20, True, False)
 
 
+def test_what_embeds_takes_a_text_in_one_piece_and_gives_every_token_out():
+    assert (of(kind="embedding").ubatch, of(kind="embedding").all_outputs) == (2048, True)
+    assert (of().ubatch, of().all_outputs) == (512, False)
+
+
 def test_all_layers_and_as_many_as_fit_are_both_no_number():
     assert of({"gpu-layers": "all"}).gpu_layers is None
     assert of({"gpu-layers": -1}).gpu_layers is None
