@@ -109,18 +109,30 @@ def row(line: dict[str, str]) -> Row:
 
 def placed(name: str, backend: str, given: float) -> tuple[str, bandwidth.Bandwidth]:
     """What drives the device, and the device: its width and clock by its name, its bandwidth as given."""
-    short = re.sub(r"^\d+\s*x\s+|\(.*?\)|\b\d+ ?GB\b", " ", name).strip()
-    cores = re.search(r"\b(\d+)c\b", short)
-    short = re.sub(r"\b\d+c\b", " ", short)
-    rows = bandwidth.chips(short, int(cores[1]) if cores else None) or radeon(short)
-    near = min(rows, key=lambda chip: abs(math.log(chip.bandwidth / given)), default=None)
+    short = re.sub(r"^\d+\s*x\s+|\(.*?\)|\*\s*\d+$", " ", name)
+    count = re.search(r"\b(\d+)(c\b|-core GPU)", short, re.IGNORECASE)
+    short = re.sub(r"\b\d+(c\b|-core GPU)", " ", short, flags=re.IGNORECASE)
+    near = min(
+        rows_of(short, int(count[1]) if count else None),
+        key=lambda row: abs(math.log(row.bandwidth / given)),
+        default=None,
+    )
     found = bandwidth.of_chips([near]) if near else None
     device = found or bandwidth.Bandwidth(given, "the row")
     return api(backend, device.vendor), dataclasses.replace(device, bytes_per_second=given)
 
 
-def radeon(name: str) -> list[Chip]:
-    return bandwidth.chips(f"Radeon {name}", None)
+def rows_of(name: str, cores: int | None) -> list[Chip]:
+    """Chips that a row can mean: people write the memory into the name, or leave the socket out."""
+    bare = re.sub(r"\b\d+ ?GB\b", " ", name)
+    said = bandwidth.words(bare)
+    # A word alone, as "Jetson", is a family and no chip.
+    is_chip = any(letter.isdigit() for word in said for letter in word)
+    return (
+        bandwidth.chips(name, cores)
+        or bandwidth.chips(bare, cores)
+        or [chip for chip in bandwidth.CHIPS if is_chip and said < bandwidth.words(chip.name)]
+    )
 
 
 def api(backend: str, vendor: str | None) -> str:

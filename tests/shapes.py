@@ -38,6 +38,7 @@ class Shape:
     has_post_norms: bool = False
     state: tuple[int, int, int, int] | None = None  # inner, state, groups, ranks of a recurrent layer
     keys: Mapping[str, Value] = field(default_factory=dict)
+    general: Mapping[str, Value] = field(default_factory=dict)  # keys without the architecture before them
 
     @property
     def is_recurrent(self) -> bool:
@@ -58,6 +59,10 @@ SHAPES = {
         Shape(
             *("gemma2-9b", "gemma2", 42, 3584, 16, 8, 256, 14336, 256000),
             trained=8192, window=4096, is_tied=True, has_post_norms=True,
+        ),
+        Shape(
+            *("gemma3-270m", "gemma3", 18, 640, 4, 1, 256, 2048, 262144),
+            trained=32768, window=512, is_tied=True, has_head_norms=True, has_post_norms=True,
         ),
         Shape(
             *("gemma3-27b", "gemma3", 62, 5376, 32, 16, 128, 21504, 262208),
@@ -196,6 +201,7 @@ def _pairs(shape: Shape, layers: int, file_type: int) -> list[bytes]:
         "general.name": shape.name,
         "general.file_type": file_type,
         "tokenizer.ggml.model": "no_vocab",
+        **shape.general,
     }
     named = general | {f"{shape.architecture}.{key}": value for key, value in own.items()}
     return [_text(key) + _value(value) for key, value in named.items()]

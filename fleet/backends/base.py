@@ -39,6 +39,7 @@ class Backend:
         device: how its devices are called in `--list-devices`, without the number.
         gpus: the GPUs of the host that it computes with.
         libraries: what it needs of Facts.libraries.
+        place: a word in the folders of its toolkit: `cuda`.
         oldest: versions that a tool must have at least.
         cmake: oldest CMake that configures it.
         compilers: tools whose version makes a build different.
@@ -46,6 +47,7 @@ class Backend:
         notes: sentences for the plan about how it is built.
         prelude: shell lines before the build.
         launch: shell lines before anything that it built is run: smoke test and servers.
+        unseen: what to look at where the finished build shows no device of it.
         targets: what is built besides the server.
         lent: ADDRESS:PORT of servers that lend their devices, for `--rpc`.
         archive: what the release archives of llama.cpp call it: `rocm`.
@@ -62,6 +64,7 @@ class Backend:
     device: str | None = None
     gpus: Callable[[Facts], tuple[Gpu, ...]] = lambda facts: ()
     libraries: tuple[str, ...] = ()
+    place: str = ""
     oldest: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     cmake: tuple[int, int] = (3, 15)
     compilers: Callable[[Facts], tuple[str, ...]] = lambda facts: ("c++",)
@@ -69,6 +72,7 @@ class Backend:
     notes: Callable[[Facts], tuple[str, ...]] = lambda facts: ()
     prelude: Callable[[Facts], str] = lambda facts: ""
     launch: Callable[[Facts], str] = lambda facts: ""
+    unseen: str = "see what the driver says on the host"
     targets: tuple[str, ...] = ()
     lent: Callable[["Host"], tuple[str, ...]] = lambda wish: ()
     archive: str | None = None
@@ -112,7 +116,7 @@ def choose(wish: "Host", facts: Facts) -> tuple[str, Backend, tuple[str, ...]]:
             check_not_lost(name, facts, lacks)
         lack = lacking(kind, facts)
         if lack is None:
-            passed = (f"{other.title} is not used: {why.what}{_to_use(why)}" for other, why in lacks)
+            passed = (f"{other.title} is not used: {_it(other, why)}{_to_use(why)}" for other, why in lacks)
             return (
                 name,
                 kind,
@@ -138,7 +142,7 @@ def lacking(kind: Backend, facts: Facts) -> Lack | None:
         return lack
     absent = missing(facts, kind.tools, kind.libraries)
     if absent:
-        return absence(kind.title, absent, facts)
+        return absence(kind.title, absent, facts, kind.place)
     for tool, oldest in kind.oldest.items():
         found = facts.tools[tool].version if tool in facts.tools else None
         if found is not None and (parts := numbers(found)) and parts[: len(oldest)] < oldest:
@@ -165,16 +169,20 @@ def _is_called(name: str, found: str) -> bool:
     return found == name or re.fullmatch(re.escape(name) + r"-\d[\d.]*", found) is not None
 
 
-def absence(title: str, absent: Iterable[str], facts: Facts, suited: Mapping[str, str] | None = None) -> Lack:
+def absence(
+    title: str, absent: Iterable[str], facts: Facts, place: str = "", suited: Mapping[str, str] | None = None
+) -> Lack:
     """For tools and libraries that are not there: where they were looked for, and how to get them.
 
     Args:
+        place: what the folders of its toolkit are called; of no interest are those of others.
         suited: what is to be installed in place of a name: `nvcc-12.9`.
     """
     names = tuple(absent)
     words = [called(name) for name in names]
     text = " and ".join((", ".join(words[:-1]), words[-1])) if len(words) > 1 else words[0]
-    looked = f" (looked in {', '.join(facts.searched[:8])})" if facts.searched else ""
+    near = [folder for folder in facts.searched if place in folder] or facts.searched
+    looked = f" (looked in {', '.join(near[:8])})" if facts.searched else ""
     verb = "are" if len(words) > 1 or "files" in text else "is"
     following = install(facts, *((suited or {}).get(name, name) for name in names))
     return Lack(f"{title} needs {text}, which {verb} not there{looked}", following)
@@ -213,6 +221,10 @@ def check_not_lost(
 def _never_worked(reason: str) -> bool:
     """A card without a driver, as against one whose driver failed."""
     return "not installed" in reason
+
+
+def _it(kind: Backend, lack: Lack) -> str:
+    return lack.what.replace(f"{kind.title} needs ", "it needs ", 1)
 
 
 def _to_use(lack: Lack) -> str:

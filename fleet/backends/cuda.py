@@ -82,7 +82,7 @@ def _way(facts: Facts) -> Way | Lack:
     toolkits = _toolkits(facts)
     if not toolkits:
         absent = missing(facts, backend.tools, backend.libraries)
-        return absence(TITLE, absent, facts, {"nvcc": suggest("nvcc", _suited(facts))})
+        return absence(TITLE, absent, facts, backend.place, {"nvcc": suggest("nvcc", _suited(facts))})
     ways = [_judged(tool, facts) for tool in toolkits]
     return next((way for way in ways if isinstance(way, Way)), ways[0])
 
@@ -126,7 +126,7 @@ def _judged(nvcc: Tool, facts: Facts) -> Way | Lack:
                 f"a newer driver, or {install(facts, suggest('nvcc', gpu.runtime))}",
             )
     if absent := _files_missing(toolkit, facts):
-        return absence(f"{TITLE} ({nvcc.path})", absent, facts)
+        return absence(f"{TITLE} ({nvcc.path})", absent, facts, backend.place)
     return _host_compiler(nvcc, toolkit, name, facts)
 
 
@@ -191,9 +191,11 @@ backend = Backend(
     score,
     flags,
     switch="GGML_CUDA",
+    unseen="nvidia-smi on the host says how the driver does; after an update of it: reboot",
     device="CUDA",
     gpus=gpus,
     libraries=("cudart", "cublas"),
+    place="cuda",
     cmake=(3, 18),
     compilers=compilers,
     lack=lack,

@@ -34,6 +34,7 @@ backend = Backend(
     score,
     flags,
     switch="GGML_RPC",
+    unseen="start ggml-rpc-server there, of the same llama.cpp",
     device="RPC",
     targets=("ggml-rpc-server",),
     lent=lent,

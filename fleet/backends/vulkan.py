@@ -33,6 +33,7 @@ backend = Backend(
     score,
     flags,
     switch="GGML_VULKAN",
+    unseen="vulkaninfo --summary on the host; AMD and Intel: mesa-vulkan-drivers must be there",
     device="Vulkan",
     gpus=gpus,
     libraries=("vulkan", "spirv-headers"),

@@ -1,5 +1,6 @@
 # What a build must show before it gets its final name. Comes before build.sh and receive.sh.
 # Variables: FINGERPRINT BACKEND DEVICE (prefix in --list-devices, empty for the CPU) SMOKE (file below the root),
+# UNSEEN (what to look at where there is no such device),
 # REMEDY (what to do where the binaries do not run here; empty or unset: the controller knows),
 # RPC (ADDRESS:PORT,… of servers that lend their devices; empty or unset: none).
 # shellcheck shell=sh disable=SC2154
@@ -39,7 +40,7 @@ smoke() {
     proven "$rc" "llama-server --list-devices" "$tmp/said"
     if [ -n "$DEVICE" ]; then
         grep -q "^ *${DEVICE}[0-9]" "$tmp/says/devices.txt" ||
-            fail 84 "the build has no $DEVICE device: it would compute on the CPU" "see what the driver says on the host"
+            fail 84 "the build has no $DEVICE device: it would compute on the CPU" "$UNSEEN"
         # Source: the names of Mesa's and Google's drivers that compute on the processor
         ! grep "^ *${DEVICE}0:" "$tmp/says/devices.txt" | grep -i -E 'llvmpipe|lavapipe|softpipe|swiftshader' ||
             fail 84 "${DEVICE}0 is a processor that plays a GPU: it would be slower than the CPU build" \

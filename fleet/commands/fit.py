@@ -4,24 +4,26 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from fleet.backends.base import choose
 from fleet.commands.base import Option, Request, Results, Verb, split
 from fleet.core.errors import FleetError, PlanError, UsageError
 from fleet.core.facts import Facts
 from fleet.core.flow import AskOracle, Flow, ReadWeights, probe
-from fleet.core.plan import size_text
+from fleet.core.plan import count_text, size_text
 from fleet.models import oracle
 from fleet.models.changes import Change
 from fleet.models.fit import Fit
-from fleet.models.judge import judge, takes
+from fleet.models.judge import judge, likely, unrated
 from fleet.models.kv import KINDS, context
 from fleet.models.layout import Layout, layout
+from fleet.models.own import learn
 from fleet.models.placement import Use
 from fleet.models.quants import of_file
 from fleet.models.speed import Speed
 from fleet.models.weights import Weights
-from fleet.models.wish import PARALLEL, Wish, wish
+from fleet.models.wish import PARALLEL, Wish
+from fleet.servers import shares
 from fleet.servers.settings import cache_ram
+from fleet.servers.tenants import running
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Inventory
@@ -38,6 +40,7 @@ class Answer:
     wish: Wish
     fit: Fit
     notes: tuple[str, ...]
+    unrated: str | None  # why the speed is unknown
 
 
 def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Answer]:
@@ -52,15 +55,26 @@ def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Answer]:
     name = str(request["model"])
     weights: Weights = yield ReadWeights(name)
     facts = yield from probe(host)
-    backend, _, notes = choose(inventory.hosts[host], facts)
+    backend, notes = likely(inventory.hosts[host], facts)
     wanted = wished(request, inventory, host, facts)
     held, returned = yield from running(inventory, host, facts, backend, name)
     model = layout(weights.header, weights.sums)
     said = None
     if not model.formula:
         said = yield from told(host, facts, backend, weights, model, wanted)
-    found = judge(facts, backend, weights, wanted, held=held, returned=returned, oracle=said)
-    return Answer(weights, model, wanted, found, notes)
+    own = yield from learn(inventory, facts, backend)
+    found = judge(
+        facts,
+        backend,
+        weights,
+        wanted,
+        held=held,
+        returned=returned,
+        oracle=said,
+        factor=own.factor,
+        ram=own.ram,
+    )
+    return Answer(weights, model, wanted, found, notes, unrated(facts, backend, found))
 
 
 def wished(request: Request, inventory: "Inventory", host: str, facts: Facts) -> Wish:
@@ -68,7 +82,7 @@ def wished(request: Request, inventory: "Inventory", host: str, facts: Facts) ->
     lent = cache_ram(facts) * 2**20
     servers = inventory.servers_on(host).values()
     server = next((one for one in servers if one.model == request["model"]), None)
-    found = wish(server, lent) if server else Wish(cache_ram=lent)
+    found = shares.wished(server, lent) if server else Wish(cache_ram=lent)
     if request["context"] is not None:
         found = replace(found, context=request["context"])
     if request["parallel"] is not None:
@@ -76,27 +90,6 @@ def wished(request: Request, inventory: "Inventory", host: str, facts: Facts) ->
     if request["kv_type"] is not None:
         found = replace(found, kv_type_k=request["kv_type"], kv_type_v=request["kv_type"])
     return found
-
-
-def running(
-    inventory: "Inventory", host: str, facts: Facts, backend: str, name: str
-) -> Flow[tuple[Mapping[str, int], Mapping[str, int]]]:
-    """Bytes by pool that our servers there hold, and those that end with one of this very model."""
-    held: dict[str, int] = {}
-    returned: dict[str, int] = {}
-    for instance in facts.instances:
-        server = inventory.servers.get(instance.server)
-        if instance.state != "running" or server is None or server.model not in inventory.models:
-            continue
-        try:
-            weights: Weights = yield ReadWeights(server.model)
-            found = takes(facts, backend, weights, wish(server, cache_ram(facts) * 2**20))
-        except FleetError:
-            continue  # a model that nobody can read any more is not judged here
-        into = returned if server.model == name else held
-        for pool, count in found.items():
-            into[pool] = into.get(pool, 0) + count
-    return held, returned
 
 
 def told(
@@ -208,7 +201,8 @@ def _answer(host: str, answer: Answer, good: list[str]) -> Iterable[str]:
     kinds = (
         wanted.kv_type_k if wanted.kv_type_k == wanted.kv_type_v else f"{wanted.kv_type_k}/{wanted.kv_type_v}"
     )
-    yield f"  asked    {tokens or 'unknown'} tokens {shared} {wanted.parallel} slots, KV {kinds}"
+    slots = count_text(wanted.parallel, "slot")
+    yield f"  asked    {tokens or 'unknown'} tokens {shared} {slots}, KV {kinds}"
     if found.placement is not None:
         yield "  in MiB    weights      kv compute   other   total    room"
         for use, pool in zip(found.placement.uses, found.pools, strict=True):
@@ -217,6 +211,8 @@ def _answer(host: str, answer: Answer, good: list[str]) -> Iterable[str]:
             room = "unknown" if pool.available is None else f"{pool.available / 2**20:.0f}"
             yield f"  {use.pool[:8]:<8}{row}{room:>8}"
     yield from _wrapped("  why      ", found.why)
+    if answer.unrated:
+        yield from _wrapped("  speed    ", f"unknown: {answer.unrated}")
     for pool in found.pools:
         if pool.notes and not pool.is_host:
             yield from _wrapped("  room     ", f"{pool.name}: {'; '.join(pool.notes)}")

@@ -9,6 +9,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from fleet.core.bundle import Bundle, ReadRecords
 from fleet.core.edits import Ask, EditInventory, Introduce, Pin, ReadHostKey
 from fleet.core.events import Event
 from fleet.core.facts import Facts, Live
@@ -255,6 +256,8 @@ Need = (
     | Ask
     | Pin
     | EditInventory
+    | ReadRecords
+    | Bundle
 )
 Result = TypeVar("Result")
 Flow = Generator[Need, Any, Result]

@@ -156,7 +156,10 @@ class Server(Value):
         default="chat", description="what it answers: chat, embedding or rerank"
     )
     context: int | None = Field(
-        default=None, ge=1, le=2**31 - 1, description="tokens, over all slots; else as trained"
+        default=None,
+        ge=1,
+        le=2**31 - 1,
+        description="tokens, over all slots; else what fits, as trained at most",
     )
     parallel: int | None = Field(
         default=None, ge=1, le=4096, description="slots: conversations at the same time"

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fleet.commands.base import Request, Verb
+from fleet.core.bundle import Bundle, Bundled, ReadRecords
 from fleet.core.errors import DeadlineError, FleetError, PlanError
 from fleet.core.events import Confirmed, HostDone, HostFailed, Planned
 from fleet.core.flow import (
@@ -30,7 +31,7 @@ from fleet.core.flow import (
     Tail,
 )
 from fleet.core.plan import Artifact, Plan
-from fleet.io import headers, onboard, talk
+from fleet.io import headers, onboard, report, talk
 from fleet.io.artifacts import Artifacts
 from fleet.io.carry import Carrier
 from fleet.io.crash import bug
@@ -71,6 +72,7 @@ class Engine:
         self.hosts = hosts
         self.claims: Gather[Claim, Claimed] = Gather(hosts, self._settle_claims)
         self.confirms: Gather[Plan, bool] = Gather(hosts, self._settle_plans)
+        self.bundles: Gather[Bundle, Bundled] = Gather(hosts, lambda parts: report.write(world, parts))
         self._covered: dict[str, set[str]] = {}
         self._claimed: set[str] = set()
         self._confirmed: set[str] = set()
@@ -101,6 +103,7 @@ class Engine:
         finally:
             self.claims.leave(host)
             self.confirms.leave(host)
+            self.bundles.leave(host)
             self.carrier.builders.abandon(host)
         if host:
             self.world.say(HostDone(**self.world.stamp(host), changed=host in self._changed))
@@ -175,6 +178,10 @@ class Engine:
                 return await talk.complete(world, need)
             case Forward():
                 return await talk.forward(world, need)
+            case ReadRecords():
+                return await report.read(world, need)
+            case Bundle():
+                return await self.bundles.ask(host, need)
             case _:
                 return await onboard.answer(need, world)
 

@@ -25,6 +25,7 @@ FRESH = 5.0  # seconds for which a failed attempt answers for another
 TICK = 2.0  # seconds between looks at the two clocks
 JUMP = 5.0  # seconds by which they must differ: the machine slept
 PROBE = 5.0  # seconds for a sign of life
+AGAIN = 0.2  # seconds after which an attempt that did not stop is stopped again
 
 
 class Link:
@@ -81,11 +82,12 @@ class Link:
             self._is_asked.set()
 
     async def close(self) -> None:
-        if self._keeper:
-            self._keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._keeper
-            self._keeper = None
+        keeper, self._keeper = self._keeper, None
+        # Once is not enough: an attempt that fails at that very moment eats the cancellation
+        # (asyncio.wait_for before Python 3.12), and the next attempt begins.
+        while keeper and not keeper.done():
+            keeper.cancel()
+            await asyncio.wait({keeper}, timeout=AGAIN)
         transport, self._transport = self._transport, None
         if transport:
             await transport.close()

@@ -19,7 +19,7 @@ def client(idle: float = 20.0) -> httpx.AsyncClient:
 
 
 async def header(
-    client: httpx.AsyncClient, url: str, *, deadline: float = DEADLINE
+    client: httpx.AsyncClient, url: str, *, deadline: float = DEADLINE, first: int = FIRST
 ) -> tuple[gguf.Header, int | None]:
     """The header, and the bytes of the whole file where the server says.
 
@@ -28,7 +28,7 @@ async def header(
         DeadlineError: it took too long.
         FleetError: no connection.
     """
-    data, need, total = b"", FIRST, None
+    data, need, total = b"", first, None
     try:
         async with asyncio.timeout(deadline):
             while True:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fleet.core.errors import DeadlineError, FleetError, StepError, UnreachableError
+from fleet.core.events import Measured, Notice
 from fleet.core.facts import Instance
 from fleet.core.plan import Drained, Ready
 from fleet.core.proof import Proof
@@ -18,7 +19,7 @@ from fleet.io.ports import Transport
 from fleet.io.shelltext import placed, taken_over
 from fleet.platforms.base import FENCED, program
 from fleet.servers.failure import explain
-from fleet.servers.proof import mend, not_on_device, proof
+from fleet.servers.proof import mend, not_on_device, proof, summary
 from fleet.servers.slots import generation_speed, health, is_sleeping, parse_slots
 from fleet.supervisors.base import Service, verb
 from fleet.supervisors.instances import parse_instances
@@ -32,10 +33,10 @@ HEALTH = 4.0  # seconds for /health, which answers at once or is asked again
 PAUSE = 0.5  # seconds between looks; grows
 PAUSE_MOST = 3.0
 GRACE = 10.0  # seconds until a supervisor that was told to start has begun
-MEASURE = 30.0  # seconds for the tokens that are timed
+MEASURE = 20.0  # seconds for the tokens that are timed
 ONE_TOKEN = json.dumps({"prompt": "Hello", "n_predict": 1, "cache_prompt": False}).encode()
 SOME_TOKENS = json.dumps(
-    {"prompt": "Hello", "n_predict": 24, "ignore_eos": True, "cache_prompt": False}
+    {"prompt": "Hello", "n_predict": 12, "ignore_eos": True, "cache_prompt": False}
 ).encode()
 
 
@@ -98,7 +99,17 @@ async def wait_ready(
         host, until.server, until.release, until.device, seen.memory, tps, until.expected, world.clock.now()
     )
     await prove(transport, host, world.root(host), generation, until, seen.instance, made)
+    _tell(world, host, until.server, made)
     return made
+
+
+def _tell(world: "World", host: str, server: str, made: Proof) -> None:
+    """What the start showed, for people and for the journal."""
+    stamp = world.stamp(host)
+    less = "" if made.shortfall is None else f"; {made.shortfall}\n-> next: {made.next}"
+    world.say(Notice(**stamp, message=f"{server}: {summary(made)}{less}"))
+    if made.tps is not None:
+        world.say(Measured(**stamp, server=server, generation_tps=made.tps))
 
 
 async def _is_up(world: "World", transport: Transport, host: str, until: Ready, begun: float) -> bool:

@@ -22,6 +22,7 @@ MAKERS = (
 # Compute capability and memory of a Jetson that tells no name -> what it is, slowest first.
 JETSONS = {
     ("5.3", 8): ("Jetson Nano",),
+    ("6.2", 12): ("Jetson TX2",),
     ("7.2", 12): ("Jetson Xavier NX",),
     ("7.2", 64): ("Jetson AGX Xavier",),
     ("8.7", 12): ("Jetson Orin Nano", "Jetson Orin Nano Super"),
@@ -30,6 +31,7 @@ JETSONS = {
     ("11.0", 256): ("Jetson AGX Thor",),
     ("12.1", 256): ("GB10",),
 }
+NOISE = frozenset("nvidia geforce tesla amd radeon apple intel graphics generation developer kit".split())
 GFX = {"gfx1151": "Radeon 8060S"}  # GPUs inside a processor that call themselves "AMD Radeon Graphics"
 
 
@@ -116,12 +118,18 @@ def of_chips(rows: Sequence[Chip], total: int | None = None) -> Bandwidth | None
 
 
 def chips(name: str, cores: int | None) -> list[Chip]:
-    """Rows that a name can mean."""
-    wanted = {_plain(one) for one in _spelled(name)}
-    found = [chip for chip in CHIPS if _plain(chip.name) in wanted]
+    """Rows that a name can mean; the words must be the same, in any order."""
+    wanted = [words(one) for one in _spelled(name)]
+    found = [chip for chip in CHIPS if words(chip.name) in wanted]
     exact = [chip for chip in found if cores is None or chip.cores == cores]
     # The number of cores tells Apple's chips apart; what it does not match is another chip.
     return exact if exact or any(chip in apple.CHIPS for chip in found) else found
+
+
+def words(name: str) -> frozenset[str]:
+    """What is left of a name without maker, marks and series, so that drivers and people spell it alike."""
+    marked = re.sub(r"\([^)]*\)", " ", name).lower()  # (R), (TM), (RADV NAVI31)
+    return frozenset(re.sub(r"sxm\d$", "sxm", word) for word in re.findall(r"[a-z0-9]+", marked)) - NOISE
 
 
 def _candidates(facts: Facts, gpu: Gpu) -> list[Chip]:
@@ -143,15 +151,6 @@ def _spelled(name: str) -> list[str]:
     first, *rest = [part.strip() for part in inner[1].split("/")]
     series = re.match(r"(.*?)\d", first)
     return [first, *(f"{series[1] if series else ''}{part}" for part in rest)]
-
-
-def _plain(name: str) -> str:
-    """A name without its maker, marks and series, so that drivers and people spell it alike."""
-    text = re.sub(r"\((R|TM|C)\)", " ", name, flags=re.IGNORECASE)
-    text = re.sub(
-        r"\b(NVIDIA|GeForce|AMD|Apple|Intel|Graphics|Generation|Developer Kit)\b", " ", text, flags=re.I
-    )
-    return re.sub(r"[\s_]+", " ", text).strip().lower().replace("super", " super").replace("  ", " ")
 
 
 def _main_memory(facts: Facts) -> Bandwidth | None:

@@ -60,7 +60,11 @@ def changes(case: Case) -> tuple[Change, ...]:
         fits = holds(placed, case.pools)
         if saves > 0:
             found.append(Change(what, settings, saves, fits, placed, case.rated(placed) if fits else None))
-    enough = [change for change in found if change.fits]
+    enough: list[Change] = []
+    for change in found:
+        # what is enough by itself is not proposed again with more beside it
+        if change.fits and not any(one.settings.items() <= change.settings.items() for one in enough):
+            enough.append(change)
     helping = [change for change in found if not change.fits]
     return (*enough, *sorted(helping, key=lambda change: -change.saves))
 

@@ -4,8 +4,9 @@ It has no published formula. This one was measured on files of many shapes with 
 (benchmarks/fit.py prints predicted against real): per token of a ubatch the graph allocator holds
 three times the feed-forward part or twice what the attention reads, five times the width, and a row
 of every attention mask. With dense models whose feed-forward part is at least twice as wide as a
-token it was exact to 0.1 MiB; with experts it is at most 10 % too much; in a shape nobody
-publishes (a feed-forward part narrower than a token) up to half too much. Never too little.
+token it was exact to 0.1 MiB; with experts or latent attention it is at most 10 % too much; in a shape nobody
+publishes (a feed-forward part narrower than a token) up to half too much. It was never
+too little by more than that tenth.
 
 Source: llama-server b11434 on the CPU and with a loopback RPC device; src/llama-context.cpp
     (sched_reserve, output_reserve); ggml/src/ggml-alloc.c.
@@ -48,7 +49,7 @@ def compute(layout: Layout, wish: Wish, *, build: int | None = None, devices: in
     tokens = min(wish.ubatch, context(layout, wish))
     width, masks = FLOAT * layout.width, _masks(layout, cells(layout, wish))
     live = FLOAT * _live(layout)
-    if build is not None and build < FEW_OUTPUTS:
+    if wish.all_outputs or (build is not None and build < FEW_OUTPUTS):
         live = max(live, FLOAT * layout.vocabulary)
     small = SMALL + (SMALL // 2 if _is_mixed(layout) else 0)
     turned = _turned(layout, wish)
@@ -58,13 +59,13 @@ def compute(layout: Layout, wish: Wish, *, build: int | None = None, devices: in
         host=tokens * (4 * width + masks + small),
         alone=tokens * (live + 5 * width + masks + small) + turned,
         output=FLOAT * wish.parallel * layout.vocabulary,
-        is_known=layout.formula and not _is_latent(layout),
+        is_known=layout.formula,
     )
 
 
 def _live(layout: Layout) -> int:
     """Elements per token that are alive at the widest place of the graph."""
-    attention = 2 * layout.query
+    attention = 2 * layout.query + layout.opened
     feed = 3 * layout.feed
     if layout.used:  # every expert gives a whole token back
         feed = max(feed, 2 * layout.used * layout.width + layout.feed)
@@ -88,8 +89,3 @@ def _turned(layout: Layout, wish: Wish) -> int:
     """
     kinds = [kind for kind in (wish.kv_type_k, wish.kv_type_v) if kind not in ("f32", "f16", "bf16")]
     return len(kinds) * FLOAT * layout.head**2 if layout.head % 64 == 0 else 0
-
-
-def _is_latent(layout: Layout) -> bool:
-    """Whether its attention works on compressed keys: wider than its heads, and not measured."""
-    return any(one.key and not one.value for one in layout.attention)

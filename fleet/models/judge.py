@@ -1,18 +1,26 @@
 """The verdict on one model for one host, from its facts alone: also where nothing is built."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from fleet.backends.base import BACKENDS, choose, ranked
+from fleet.core.errors import PlanError
 from fleet.core.facts import Facts
 from fleet.models import bandwidth, quants
+from fleet.models.bandwidth import Bandwidth
 from fleet.models.fit import Fit, fit
 from fleet.models.layout import Layout, layout
 from fleet.models.placement import Model, Placement, Use, whole
 from fleet.models.repack import reordered
-from fleet.models.room import HOST, pools
+from fleet.models.room import HOST, Pool, pools
 from fleet.models.speed import Factor, Part, Speed, active, decode
 from fleet.models.weights import Weights
 from fleet.models.wish import Wish
+
+if TYPE_CHECKING:
+    from fleet.core.inventory import Host
 
 
 def judge(
@@ -25,6 +33,7 @@ def judge(
     returned: Mapping[str, int] | None = None,
     oracle: Mapping[str, Use] | None = None,
     factor: Factor | None = None,
+    ram: Bandwidth | None = None,
 ) -> Fit:
     """Whether the model fits there, and how fast it will be.
 
@@ -33,6 +42,7 @@ def judge(
         held, returned: as in room.pools.
         oracle: as in fit; asked where `layout(weights.header).formula` is False.
         factor: what the host's own measurements say of predicted speeds.
+        ram: what they say of main memory, for a processor that no table has.
 
     Raises:
         PlanError: the header lacks what no model can do without.
@@ -42,12 +52,28 @@ def judge(
     return fit(
         model,
         wish,
-        pools(facts, backend, held, returned),
+        usable(pools(facts, backend, held, returned), wish),
         build=build,
         reordered=reordered(facts, backend),
         oracle=oracle,
-        rated=speeds(facts, backend, model, wish, build, factor),
+        rated=speeds(facts, backend, model, wish, build, factor, ram),
     )
+
+
+def likely(wish: "Host", facts: Facts) -> tuple[str, tuple[str, ...]]:
+    """The backend that a build there has, or should have once what it lacks is installed; and why.
+
+    Raises:
+        PlanError: nothing there computes at all, or the inventory names what is not there.
+    """
+    try:
+        name, _, notes = choose(wish, facts)
+        return name, notes
+    except PlanError as error:
+        wanted = [name for name in ranked(facts) if wish.backend in (None, "auto", name)]
+        if not wanted:
+            raise
+        return wanted[0], (f"{error.what}; judged as if that were mended: {error.next}",)
 
 
 def number(facts: Facts, backend: str) -> int | None:
@@ -63,7 +89,7 @@ def takes(facts: Facts, backend: str, weights: Weights, wish: Wish) -> dict[str,
     Raises:
         PlanError: as judge.
     """
-    found = pools(facts, backend)
+    found = usable(pools(facts, backend), wish)
     placed = whole(
         Model(layout(weights.header, weights.sums), wish, reordered=reordered(facts, backend)), found
     )
@@ -73,6 +99,23 @@ def takes(facts: Facts, backend: str, weights: Weights, wish: Wish) -> dict[str,
     return held
 
 
+def usable(found: tuple[Pool, ...], wish: Wish) -> tuple[Pool, ...]:
+    """The devices that the wish names, and main memory.
+
+    Raises:
+        PlanError: it names one that is not there.
+    """
+    if wish.devices is None:
+        return found
+    names = [pool.name for pool in found if not pool.is_host]
+    for name in wish.devices:
+        if name not in names:
+            known = ", ".join(names) or "none"
+            raise PlanError(f"there is no device {name} here", next=f"devices = one of: {known}")
+    chosen = {pool.name: pool for pool in found}
+    return (*(chosen[name] for name in wish.devices), found[-1])
+
+
 def speeds(
     facts: Facts,
     backend: str,
@@ -80,19 +123,24 @@ def speeds(
     wish: Wish,
     build: int | None = None,
     factor: Factor | None = None,
+    ram: Bandwidth | None = None,
 ) -> Callable[[Placement], Speed | None]:
     """How fast a placement is: one conversation, its part of the context half full."""
-    gpus = [gpu for gpu in facts.gpus if gpu.api == backend]
+    gpus = BACKENDS.take(backend).gpus(facts)
     quant = quants.of_file(model.file_type) if model.file_type is not None else None
     own = replace(wish, parallel=max(1, wish.parallel))
 
     def part(number: int, use: Use) -> Part | None:
+        index = re.search(r"\d+$", use.pool)  # CUDA1 is the second, also where it is the only one used
+        number = int(index[0]) if index else number
         gpu = gpus[number] if use.pool != HOST and number < len(gpus) else None
         device = bandwidth.find(facts, gpu) if use.pool == HOST or gpu is not None else None
+        if device is None and use.pool == HOST:
+            device = ram
         if device is None:
             return None
         read = active(use.dense, use.experts, model.used or None, model.experts or None)
-        api = "cpu" if gpu is None else gpu.api
+        api = "cpu" if gpu is None else backend
         return Part(device, api, read, use.layers, use.kv // own.parallel // 2, quant)
 
     def rated(placed: Placement) -> Speed | None:
@@ -102,3 +150,12 @@ def speeds(
         return decode(known, build, factor) if known and len(known) == len(parts) else None
 
     return rated
+
+
+def unrated(facts: Facts, backend: str, found: Fit) -> str | None:
+    """Why nothing is said of its speed, with what would help; None where something is, or nothing fits."""
+    if found.verdict not in ("fits", "changes") or found.speed or any(one.speed for one in found.changes):
+        return None
+    gpus = BACKENDS.take(backend).gpus(facts)
+    lacks = [gpu for gpu in (*gpus, None) if bandwidth.find(facts, gpu) is None]
+    return bandwidth.why(facts, lacks[0]) if lacks else None

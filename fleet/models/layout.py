@@ -31,6 +31,7 @@ class Layout:
     feed: int  # elements of the widest feed-forward part, over all experts that a token uses
     query: int  # elements of all heads together, the most over the layers
     head: int  # elements of one head's key
+    opened: int  # elements of all heads' keys before they are compressed; 0 without latent attention
     vocabulary: int
     trained: int  # tokens of context
     window: int | None  # tokens
@@ -110,6 +111,7 @@ class _Reader:
             self.feed(used),
             max(heads, default=0) * key,
             key,
+            max(heads, default=0) * self.number("attention.key_length_mla"),
             self.vocabulary(sums),
             self.number("context_length"),
             window,

@@ -2,15 +2,17 @@
 
 With `--fit-print on` it builds the graph without loading weights and prints a line for each device:
 weights, context and compute in whole MiB. It reserves the logits of every token of a ubatch, which
-llama-server does not, so these are taken off again where they are in it.
+llama-server does not: where a usual graph of the model's dimensions needs less, that is taken.
 
 Source: tools/fit-params/fit-params.cpp and common_fit_print in common/fit.cpp of llama.cpp b11434.
 """
 
 import re
+from dataclasses import replace
 
 from fleet.core.shell import quote
 from fleet.models import kv
+from fleet.models.compute import compute
 from fleet.models.layout import Layout
 from fleet.models.placement import Use
 from fleet.models.room import HOST
@@ -47,10 +49,10 @@ def parse(text: str, layout: Layout, wish: Wish) -> dict[str, Use] | None:
     if not found:
         return None
     last = next((name for name in reversed(found) if name != HOST), HOST)
-    use, logits = found[last], _logits(layout, wish)
-    if use.compute > logits:
-        few = 4 * wish.parallel * layout.vocabulary
-        found[last] = Use(last, weights=use.weights, kv=use.kv, compute=use.compute - logits + few)
+    use, guess = found[last], compute(layout, wish)
+    # What is below the logits is not told: take what a usual graph of these dimensions needs there.
+    below = max(use.compute - _logits(layout, wish), guess.alone if last == HOST else guess.device)
+    found[last] = replace(use, compute=min(use.compute, below))
     return found
 
 

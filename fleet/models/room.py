@@ -54,12 +54,13 @@ def pools(
     """
     held, returned = held or {}, returned or {}
     host = _host(facts, returned)
-    prefix = BACKENDS.take(backend).device if backend in BACKENDS.names else None
+    kind = BACKENDS.take(backend)
+    prefix = kind.device
     if prefix is None:
         return (host,)
-    found = [gpu for gpu in facts.gpus if gpu.api == backend]
     devices = tuple(
-        _device(f"{prefix}{number}", gpu, facts, host, held, returned) for number, gpu in enumerate(found)
+        _device(f"{prefix}{number}", gpu, facts, host, held, returned)
+        for number, gpu in enumerate(kind.gpus(facts))
     )
     return (*(devices or _said(facts, prefix, returned)), host)
 
@@ -75,10 +76,12 @@ def _device(
             return Pool(name, gpu.name, facts.memory.total, host.available, True, ("it shares main memory",))
         why = facts.unknown.get("gpus") or f"the driver does not say how much memory of {gpu.name} is free"
         return Pool(name, gpu.name, gpu.memory_total, None, False, (why,))
-    driver = gpu.memory_total - total if total else int(gpu.memory_total * DRIVER_SHARE)
-    free = gpu.memory_free + returned.get(name, 0) - max(0, driver)
-    notes = [f"{size_text(MARGIN)} stay free, {size_text(max(0, driver))} are the driver's"]
-    busy = gpu.memory_total - gpu.memory_free - returned.get(name, 0)
+    driver = max(0, gpu.memory_total - total) if total else int(gpu.memory_total * DRIVER_SHARE)
+    back = returned.get(name, 0)
+    # A program that ends gives its context back with its buffers.
+    free = min(gpu.memory_free + back + (driver if back else 0), gpu.memory_total) - driver
+    notes = [f"{size_text(MARGIN)} stay free, {size_text(driver)} are the driver's"]
+    busy = gpu.memory_total - gpu.memory_free - back
     if busy > 0:
         notes.append(f"other programs hold {size_text(busy)}")
     return Pool(name, gpu.name, gpu.memory_total, max(0, free - MARGIN), False, tuple(notes))

@@ -7,7 +7,7 @@ each other. So its time has two terms, on each device that holds layers:
 
 `Constants` says why each number is there; each is one for all chips of its kind.
 
-Source: fitted on 123 public rows of 45 devices (`benchmarks/speed_rows.csv`), from llama.cpp
+Source: fitted on 123 public rows (`benchmarks/speed_rows.csv`, SPEED.md beside this), from llama.cpp
     discussions 4167 and 15013, XiongjieDai/GPU-Benchmarks-on-LLM-Inference, geerlingguy/ai-benchmarks
     and llmfit's community runs. `benchmarks/speed.py` prints predicted beside measured.
 """
@@ -50,15 +50,15 @@ class Constants:
 
 
 FITTED = Constants(0.91, 0.95, 11.8 * GB, 135e3, 185e3, 135e3, 230e3, 175e3)
-CUDA_GRAPHS = 2800  # build, May 2024: pull request 6766
-METAL_SIDE_BY_SIDE = 6450  # build, September 2025: pull request 15929
+CUDA_GRAPHS = 2800  # about that build, May 2024: pull request 6766
+METAL_SIDE_BY_SIDE = 6450  # about that build, September 2025: pull request 15929
 CLOCK = {"cuda": 2.2, "metal": 1.4, "hip": 2.4, "vulkan": 2.4, "sycl": 2.2}  # GHz, of a chip in no table
 # A processor's share of its memory's bandwidth: Raspberry Pi 5 0.60, i9-13900K 0.68, many-core servers less.
 CPU_REACHED = (0.38, 0.60, 0.75)
 CPU_MEASURED = (0.85, 0.95, 1.0)  # of what was measured for reading
-HANDOVER = 50e-6  # seconds for a processor and a GPU to hand the activations of a token over
-# 90 % of rows lie between these, each device predicted by a fit that had not seen it.
-KNOWN = (0.88, 1.10)
+HANDOVER = 50e-6  # seconds for a processor and a GPU to hand the activations of a token over; an estimate
+# Nine of ten rows lie between these, each device predicted by a fit that had not seen it.
+KNOWN = (0.87, 1.10)
 UNKNOWN = (0.75, 1.20)  # a chip in no table, of which only the bandwidth was given
 BOUNDS = (0.4, 1.5)  # a correction outside them says that something else is wrong
 OWN = (0.92, 1.08)  # around a host's own measurement

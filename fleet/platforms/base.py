@@ -41,24 +41,39 @@ class System:
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """An operating system.
+    """An operating system, or a kind of machine with one that is read differently.
 
     Attributes:
         title: for people.
         system: what `uname -s` says.
-        script: shell functions `boot_id`, `process_start PID`, `is_shim PATH` and
-            `platform_sections`; the only place for commands that other platforms lack.
+        os: the family of all platforms with that system: linux, macos.
+        script: shell functions `boot_id`, `process_start PID`, `is_shim PATH` ... of
+            every program; with `questions` the only place for commands that other
+            platforms lack. Empty for a kind of machine: it has those of its family.
+        questions: the function `platform_sections` of the probe, likewise.
         read: from the answered sections by name, `system` (the answer's key=value
             lines) included as it came.
+        is_it: whether that answer is one of this kind of machine; None for the
+            family itself, which takes what is of no kind.
     """
 
     title: str
     system: str
+    os: str
     script: str
+    questions: str
     read: Callable[[Mapping[str, Section]], System]
+    is_it: Callable[[Mapping[str, Section]], bool] | None = None
 
 
 PLATFORMS: Shelf[Platform] = Shelf("fleet.platforms", "platform", Platform)
+
+
+def recognised(system: str, found: Mapping[str, Section]) -> tuple[str, Platform] | None:
+    """The platform of an answer: the kind of machine it is, else its family, else None."""
+    same = [(name, kind) for name, kind in PLATFORMS.all() if kind.system == system]
+    same.sort(key=lambda pair: pair[1].is_it is None)
+    return next(((name, kind) for name, kind in same if kind.is_it is None or kind.is_it(found)), None)
 
 
 def packaged(name: str) -> str:
@@ -81,6 +96,24 @@ def program(body: str, **variables: str | int) -> str:
 @cache
 def preamble() -> str:
     """The same for all programs: common.sh and the functions of the platform it finds itself on."""
-    cases = "".join(f"{kind.system})\n{kind.script};;\n" for _, kind in PLATFORMS.all())
-    text = f"{packaged('common.sh')}case $os in\n{cases}esac\n"
+    scripts = {kind.system: kind.script for kind in _families()}
+    return short(packaged("common.sh") + _cases(scripts))
+
+
+@cache
+def questions() -> str:
+    """What the probe adds: the questions for the platform it finds itself on."""
+    return short(_cases({kind.system: kind.questions for kind in _families()}))
+
+
+def short(text: str) -> str:
+    """Shell text without the remarks that a host need not read."""
     return "".join(line for line in text.splitlines(keepends=True) if not REMARK.match(line))
+
+
+def _families() -> list[Platform]:
+    return [kind for _, kind in PLATFORMS.all() if kind.is_it is None]
+
+
+def _cases(scripts: Mapping[str, str]) -> str:
+    return "case $os in\n" + "".join(f"{name})\n{text};;\n" for name, text in scripts.items()) + "esac\n"

@@ -1,39 +1,32 @@
-"""Linux, from a desktop to WSL, Jetson, Raspberry Pi and Termux."""
+"""Linux on a desktop or server; what it runs on otherwise has files of its own."""
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
-from fleet.core.facts import Memory
 from fleet.core.text import safe_line
 from fleet.platforms.base import Platform, Section, System, packaged
-from fleet.platforms.probe.answer import MISSING, number, pairs, said
+from fleet.platforms.probe.answer import one, pairs, said
 from fleet.platforms.probe.cpu import cpu
 from fleet.platforms.probe.disk import disk
 from fleet.platforms.probe.gpus import gpus
+from fleet.platforms.probe.memory import memory
 
 STATES = ("running", "degraded", "starting", "initializing", "maintenance", "stopping")
 
 
 def read(found: Mapping[str, Section]) -> System:
-    def section(name: str) -> Section:
-        return found.get(name, MISSING)
-
-    told = pairs(section("system").text)
-    release = told.get("release", "").lower()
-    is_wsl = "microsoft" in release
-    processor, about_cpu = cpu(section("cpuinfo"), section("topology"), section("limits"), is_wsl)
-    cards, about_gpus = gpus(*(section(name) for name in ("pci", "nvidia", "rocm", "drm", "kfd", "board")))
-    is_unified = any(card.vendor == "nvidia" and card.memory_total is None for card in cards)
-    pool, about_memory = memory(section("meminfo"), section("limits"), is_unified)
-    space, about_disk = disk(section("disk"), section("inodes"))
-    supervisors, has_linger, about_supervisors = keepers(section("systemd"))
-    has_cron, about_cron = cron(section("cron"))
-    version = os_version(section("os-release"), section("board"), told, is_wsl)
-    uptime, about_uptime = seconds(section("uptime"))
-    libc_name = libc(section("libc").text)
+    processor, about_cpu = cpu(*(one(found, name) for name in ("cpuinfo", "topology", "limits", "nodes")))
+    cards = gpus(found)
+    pool, about_memory = memory(*(one(found, name) for name in ("meminfo", "limits", "swaps")))
+    space, about_disk = disk(one(found, "disk"), one(found, "inodes"))
+    supervisors, has_linger, about_supervisors = keepers(one(found, "systemd"))
+    has_cron, about_cron = cron(one(found, "cron"))
+    uptime, about_uptime = seconds(one(found, "uptime"))
+    version, libc_name = distribution(one(found, "os-release")), libc(one(found, "libc").text)
     unknown = {
         **about_cpu,
-        **about_gpus,
+        **cards.unknown,
         **about_memory,
         **about_disk,
         **about_supervisors,
@@ -41,35 +34,43 @@ def read(found: Mapping[str, Section]) -> System:
         **about_uptime,
     }
     if version is None:
-        unknown["os_version"] = said(section("os-release"), "no /etc/os-release")
+        unknown["os_version"] = said(one(found, "os-release"), "no /etc/os-release")
     if libc_name is None:
         unknown["libc"] = "neither getconf nor ldd names it"
     return System(
-        version, libc_name, uptime, processor, pool, space, cards, supervisors, has_linger, has_cron, unknown
+        os_version=version,
+        libc=libc_name,
+        uptime=uptime,
+        cpu=processor,
+        memory=replace(pool, unified=cards.is_unified),
+        disk=space,
+        gpus=cards.cards,
+        supervisors=supervisors,
+        has_linger=has_linger,
+        has_cron=has_cron,
+        unknown=unknown,
     )
 
 
-def os_version(release: Section, board: Section, told: Mapping[str, str], is_wsl: bool) -> str | None:
-    """The distribution, and what kind of machine it finds itself on."""
+def distribution(release: Section) -> str | None:
+    """Debian GNU/Linux 12 (bookworm)"""
     named = pairs(release.text)
     name = named.get("PRETTY_NAME") or " ".join(
         word.strip("\"'") for word in (named.get("NAME", ""), named.get("VERSION_ID", "")) if word
     )
-    name = safe_line(name.strip("\"'"), 200)
-    if not name and told.get("android"):
-        name = "Android (Termux)" if told.get("termux") else "Android"
-    trees = re.findall(r"(?m)^compatible=(.+)$", board.text)
-    notes = []
-    if is_wsl:
-        notes.append("WSL2" if "wsl2" in told.get("release", "").lower() else "WSL")
-    if any(tree.startswith("nvidia,tegra") for tree in trees):
-        notes.append("Jetson")
-    if any(tree.startswith("raspberrypi,") for tree in trees):
-        model = re.search(r"(?m)^model=(.+)$", board.text)
-        notes.append(safe_line(model[1], 80) if model else "Raspberry Pi")
-    if not name:
-        return ", ".join(notes) or None
-    return f"{name} on {', '.join(notes)}" if notes else name
+    return safe_line(name.strip("\"'"), 200) or None
+
+
+def on(system: System, machine: str) -> System:
+    """With the kind of machine in the name of its system."""
+    version = f"{system.os_version} on {machine}" if system.os_version else machine
+    unknown = {path: reason for path, reason in system.unknown.items() if path != "os_version"}
+    return replace(system, os_version=version, unknown=unknown)
+
+
+def compatible(found: Mapping[str, Section]) -> tuple[str, ...]:
+    """What a board's device tree says that it is, the most special first."""
+    return tuple(re.findall(r"(?m)^compatible=(.+)$", one(found, "board").text))
 
 
 def libc(text: str) -> str | None:
@@ -87,30 +88,6 @@ def libc(text: str) -> str | None:
 def seconds(section: Section) -> tuple[float | None, Mapping[str, str]]:
     match = re.match(r"([0-9]{1,15}(?:\.[0-9]+)?)\s", section.text + "\n")
     return (float(match[1]), {}) if match else (None, {"uptime": said(section, "no /proc/uptime")})
-
-
-def memory(info: Section, limits: Section, is_unified: bool) -> tuple[Memory, Mapping[str, str]]:
-    """The smaller of what the machine has and what its container allows."""
-    kib = {key: int(value) * 1024 for key, value in re.findall(r"(?m)^(\w+):\s+([0-9]{1,15}) kB", info.text)}
-    total, available = kib.get("MemTotal"), kib.get("MemAvailable")
-    allowed = pairs(limits.text)
-    for most, used in (
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
-    ):
-        limit = number(allowed.get(most))
-        if limit is not None and total is not None and limit < total:
-            total = limit
-            left = max(limit - (number(allowed.get(used)) or 0), 0)
-            available = min(left, available) if available is not None else left
-    unknown = {}
-    if total is None:
-        unknown["memory.total"] = said(info, "no MemTotal in /proc/meminfo")
-    if available is None:
-        unknown["memory.available"] = "no MemAvailable in /proc/meminfo (a kernel before 3.14)"
-    swap, swap_free = kib.get("SwapTotal"), kib.get("SwapFree")
-    used_swap = swap - swap_free if swap is not None and swap_free is not None else None
-    return Memory(total, available, is_unified, swap, used_swap), unknown
 
 
 def keepers(section: Section) -> tuple[tuple[str, ...], bool | None, Mapping[str, str]]:
@@ -141,4 +118,4 @@ def cron(section: Section) -> tuple[bool | None, Mapping[str, str]]:
     return section.status == 0, {}
 
 
-platform = Platform("Linux", "Linux", packaged("linux.sh"), read)
+platform = Platform("Linux", "Linux", "linux", packaged("linux.sh"), packaged("linux_questions.sh"), read)

@@ -18,6 +18,14 @@ case $PATH in
         ;;
 esac
 
+# Toolkits that nothing on the PATH leads to; the newest comes first.
+_newer=
+for _dir in /opt/intel/oneapi/compiler/latest/bin /opt/rocm-[0-9]*/bin /usr/local/cuda-[0-9].[0-9]*/bin \
+    /usr/local/cuda-[0-9][0-9].[0-9]*/bin; do
+    [ -d "$_dir" ] && _newer=:$_dir$_newer
+done
+PATH=$PATH$_newer
+
 boot_id() { cat /proc/sys/kernel/random/boot_id 2>/dev/null || awk '/^btime/ { print $2 }' /proc/stat; }
 
 process_start() { return 1; }
@@ -25,121 +33,6 @@ process_start() { return 1; }
 is_shim() { return 1; }
 
 tool_files() { :; }
-
-platform_sections() {
-    section os-release cat /etc/os-release
-    section libc linux_libc
-    section uptime cat /proc/uptime
-    section cpuinfo linux_cpuinfo
-    section topology linux_topology
-    section limits linux_limits
-    section meminfo cat /proc/meminfo
-    section board linux_board
-    section pci linux_pci
-    section drm linux_drm
-    section kfd linux_kfd
-    section nvidia linux_nvidia
-    section rocm linux_rocm
-    section disk df -Pk "$(nearest "$FLEET_ROOT")"
-    section inodes df -Pi "$(nearest "$FLEET_ROOT")"
-    section systemd linux_systemd
-    section cron linux_cron
-}
-
-linux_libc() {
-    getconf GNU_LIBC_VERSION 2>/dev/null || ldd --version 2>&1 | head -n 2
-}
-
-# Once what all processors have in common, then how many there are.
-linux_cpuinfo() {
-    awk -F: '/^processor/ { count++ }
-        /^(model name|flags|Features|CPU implementer|CPU part|isa|uarch|cpu|Model|Hardware)[ \t]*:/ && !seen[$0]++
-        END { print "processors\t: " count + 0 }' /proc/cpuinfo
-}
-
-linux_topology() (
-    cd /sys/devices/system/cpu || exit
-    grep . /dev/null cpu[0-9]*/topology/thread_siblings_list cpu[0-9]*/cpufreq/cpuinfo_max_freq \
-        cpu[0-9]*/cpu_capacity ../../cpu_core/cpus ../../cpu_atom/cpus 2>/dev/null
-    :
-)
-
-# What a container allows: cgroup 2, then cgroup 1.
-linux_limits() {
-    is_here nproc && printf 'nproc=%s\n' "$(nproc)"
-    for _file in cpu.max cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us memory.max memory.current \
-        memory/memory.limit_in_bytes memory/memory.usage_in_bytes; do
-        [ -r "/sys/fs/cgroup/$_file" ] && read -r _value <"/sys/fs/cgroup/$_file" && printf '%s=%s\n' "$_file" "$_value"
-    done
-    :
-}
-
-# Single-board computers name themselves in a device tree, in words that end with NUL.
-linux_board() {
-    for _file in model compatible; do
-        for _tree in /sys/firmware/devicetree/base /proc/device-tree; do
-            [ -r "$_tree/$_file" ] || continue
-            tr '\0' '\n' <"$_tree/$_file" | awk -v key="$_file" 'NF { print key "=" $0 }'
-            break
-        done
-    done
-    [ -r /etc/nv_tegra_release ] && head -n 1 /etc/nv_tegra_release
-    :
-}
-
-# Graphics and compute cards: class 0x03.
-linux_pci() {
-    for _card in /sys/bus/pci/devices/*; do
-        read -r _class 2>/dev/null <"$_card/class" || continue
-        case $_class in 0x03*) ;; *) continue ;; esac
-        read -r _vendor <"$_card/vendor" && read -r _device <"$_card/device" &&
-            printf '%s %s %s %s\n' "${_card##*/}" "$_class" "$_vendor" "$_device"
-    done
-    :
-}
-
-linux_drm() (
-    cd /sys/class/drm 2>/dev/null || exit 0
-    grep . /dev/null card[0-9]*/device/vendor card[0-9]*/device/device card[0-9]*/device/mem_info_vram_total \
-        card[0-9]*/device/mem_info_vram_used card[0-9]*/lmem_total_bytes 2>/dev/null | grep -v '^card[0-9]*-'
-    :
-)
-
-linux_kfd() { grep -h gfx_target_version /dev/null /sys/class/kfd/kfd/topology/nodes/*/properties 2>/dev/null || :; }
-
-# Old drivers do not know compute_cap; one unknown field fails the whole query.
-linux_nvidia() {
-    is_here nvidia-smi || return 127
-    _answer=$(limited 20 nvidia-smi \
-        --query-gpu=index,name,compute_cap,driver_version,memory.total,memory.free --format=csv,noheader,nounits 2>&1)
-    _status=$?
-    case $_answer in
-        *'not a valid field'*)
-            _answer=$(limited 20 nvidia-smi \
-                --query-gpu=index,name,driver_version,memory.total,memory.free --format=csv,noheader,nounits 2>&1)
-            _status=$?
-            ;;
-    esac
-    printf '%s\n' "$_answer"
-    return $_status
-}
-
-linux_rocm() {
-    is_here rocm-smi || return 127
-    limited 20 rocm-smi --showproductname --showmeminfo vram --csv 2>/dev/null
-}
-
-linux_systemd() {
-    is_here systemctl || return 127
-    printf 'state=%s\n' "$(limited 5 systemctl --user is-system-running 2>&1)"
-    if [ -e "/var/lib/systemd/linger/$(id -un)" ]; then echo linger=yes; else echo linger=no; fi
-    if is_here loginctl; then echo loginctl=yes; else echo loginctl=no; fi
-}
-
-linux_cron() {
-    is_here crontab || return 127
-    cat /proc/[0-9]*/comm 2>/dev/null | grep -Ex 'crond?|fcron|dcron|cronie|anacron'
-}
 
 # platform_sample TICK: the values of this second as words ` name=value`; no fork but for the disk and the GPU,
 # since it runs every second for as long as somebody watches. What cannot be read is left out.
@@ -170,7 +63,9 @@ platform_sample() {
     fi
     if [ $(($1 % 5)) -eq 0 ]; then
         linux_swapped
+        _gpu=''
         ! is_here nvidia-smi || linux_cards
+        linux_radeons /sys/class/drm
     fi
     [ -z "${_gpu:-}" ] || _words="$_words gpu=$_gpu"
 }
@@ -192,4 +87,14 @@ linux_cards() {
         --query-gpu=utilization.gpu,memory.used,memory.total,temperature.gpu,power.draw \
         --format=csv,noheader,nounits 2>/dev/null) || _gpu=''
     _gpu=$(printf '%s' "$_gpu" | tr -d ' ' | tr '\n' ';')
+}
+
+# linux_radeons DRM: the same of AMD's cards, as the kernel shows it; what is built into a processor is left out
+linux_radeons() {
+    for _device in "$1"/card[0-9]*/device; do
+        { read -r _most <"$_device/mem_info_vram_total" && read -r _held <"$_device/mem_info_vram_used"; } 2>/dev/null || continue
+        [ "$_most" -ge 1073741824 ] || continue
+        { read -r _load <"$_device/gpu_busy_percent"; } 2>/dev/null || _load=''
+        _gpu="$_gpu${_gpu:+;}$_load,$((_held / 1048576)),$((_most / 1048576)),,"
+    done
 }

@@ -1,4 +1,4 @@
-"""macOS on Apple silicon; Intel Macs as CPU hosts."""
+"""macOS on Apple silicon."""
 
 import re
 from collections.abc import Mapping
@@ -6,26 +6,21 @@ from collections.abc import Mapping
 from fleet.core.facts import Cpu, Gpu, Memory
 from fleet.core.text import safe_line
 from fleet.platforms.base import Platform, Section, System, packaged
-from fleet.platforms.probe.answer import MISSING, number, pairs, said
+from fleet.platforms.probe.answer import MISSING, number, one, pairs, said
 from fleet.platforms.probe.disk import disk
+from fleet.platforms.probe.memory import limit
 
 MIB = 1 << 20
 FREE = ("free", "inactive", "speculative", "purgeable")  # pages a new process can have
 
 
 def read(found: Mapping[str, Section]) -> System:
-    def section(name: str) -> Section:
-        return found.get(name, MISSING)
-
-    told = pairs(section("system").text)
-    oids = pairs(section("sysctl").text, ":")
-    is_apple = told.get("machine") == "arm64"
-    processor, about_cpu = cpu(section("sysctl"), oids)
-    pool, about_memory = memory(section("vm_stat"), oids, is_apple)
-    cards, about_gpus = (
-        gpus(section("ioreg"), oids) if is_apple else ((), {"gpus": "Metal is not used on Intel Macs"})
-    )
-    space, about_disk = disk(section("disk"), section("inodes"))
+    told = pairs(one(found, "system").text)
+    oids = pairs(one(found, "sysctl").text, ":")
+    processor, about_cpu = cpu(one(found, "sysctl"), oids)
+    pool, about_memory = memory(one(found, "vm_stat"), oids, one(found, "limits"))
+    cards, about_gpus = gpus(one(found, "ioreg"), oids)
+    space, about_disk = disk(one(found, "disk"), one(found, "inodes"))
     unknown = {
         **about_cpu,
         **about_memory,
@@ -34,38 +29,51 @@ def read(found: Mapping[str, Section]) -> System:
         "has_linger": "a word of systemd; launchd keeps agents while the user is logged in",
         "has_cron": "not asked; launchd is used",
     }
-    names = pairs(section("sw_vers").text, ":")
+    names = pairs(one(found, "sw_vers").text, ":")
     version = " ".join(safe_line(names[key], 40) for key in ("ProductName", "ProductVersion") if key in names)
     if not version:
-        unknown["os_version"] = said(section("sw_vers"), "sw_vers is silent")
+        unknown["os_version"] = said(one(found, "sw_vers"), "sw_vers is silent")
     uptime = _uptime(oids, number(told.get("clock")))
     if uptime is None:
         unknown["uptime"] = "no kern.boottime"
-    if section("xcode").status != 0:
-        reason = said(section("xcode"), "xcode-select -p failed")
+    if one(found, "xcode").status != 0:
+        reason = said(one(found, "xcode"), "xcode-select -p failed")
         unknown["tools.cc"] = f"no Command Line Tools: {reason}"
     return System(
-        version or None,
-        "libSystem",
-        uptime,
-        processor,
-        pool,
-        space,
-        cards,
-        ("launchd", "supervise"),
-        None,
-        None,
-        unknown,
+        os_version=version or None,
+        libc="libSystem",
+        uptime=uptime,
+        cpu=processor,
+        memory=pool,
+        disk=space,
+        gpus=cards,
+        supervisors=("launchd", "supervise"),
+        has_linger=None,
+        has_cron=None,
+        unknown=unknown,
     )
 
 
 def cpu(section: Section, oids: Mapping[str, str]) -> tuple[Cpu, Mapping[str, str]]:
-    """From sysctl: hw.perflevel0 is the fast kind, hw.perflevel1 the efficient one."""
+    """From sysctl: hw.perflevel0 is the fastest kind of core, the levels after it are slower ones.
+
+    `number_processors` of system_profiler is never read: it had three numbers up to
+    macOS 15 and has four in macOS 26.
+    """
     unknown = {}
     model = oids.get("machdep.cpu.brand_string")
-    threads = number(oids.get("hw.logicalcpu")) or number(oids.get("hw.ncpu"))
-    performance = number(oids.get("hw.perflevel0.physicalcpu")) or number(oids.get("hw.physicalcpu"))
-    efficiency = number(oids.get("hw.perflevel1.physicalcpu"))
+    threads = next(
+        (
+            count
+            for key in ("hw.logicalcpu", "hw.ncpu", "machdep.cpu.thread_count")
+            if (count := number(oids.get(key)))
+        ),
+        None,
+    )
+    performance = number(oids.get("hw.perflevel0.physicalcpu"))
+    if performance is None and oids.get("hw.optional.arm64") != "1":  # Intel has one kind
+        performance = number(oids.get("hw.physicalcpu")) or number(oids.get("machdep.cpu.core_count"))
+    slower = [number(oids.get(f"hw.perflevel{level}.physicalcpu")) for level in range(1, 4)]
     flags = [
         name.removeprefix("hw.optional.").removeprefix("arm.")
         for name, value in oids.items()
@@ -77,23 +85,27 @@ def cpu(section: Section, oids: Mapping[str, str]) -> tuple[Cpu, Mapping[str, st
     for path, value in (("model", model), ("threads", threads), ("cores_performance", performance)):
         if value is None:
             unknown[f"cpu.{path}"] = f"not in the answer of sysctl, which begins with: {missing}"
-    return Cpu(model, performance, efficiency, threads, tuple(flags)), unknown
+    efficiency = sum(count for count in slower if count) or None
+    return Cpu(model, performance, efficiency, threads, tuple(flags), numa_nodes=1), unknown
 
 
-def memory(section: Section, oids: Mapping[str, str], is_apple: bool) -> tuple[Memory, Mapping[str, str]]:
+def memory(
+    section: Section, oids: Mapping[str, str], limits: Section = MISSING, is_unified: bool = True
+) -> tuple[Memory, Mapping[str, str]]:
     """From sysctl and vm_stat: free is what can be had without swapping."""
     unknown = {}
     total = number(oids.get("hw.memsize"))
     if total is None:
         unknown["memory.total"] = "no hw.memsize"
-    page = re.search(r"page size of ([0-9]{1,9}) bytes", section.text)
+    first = re.search(r"page size of ([0-9]{1,9}) bytes", section.text)
+    page = int(first[1]) if first else number(oids.get("hw.pagesize"))
     pages = {
         key: int(value)
         for key, value in re.findall(r"(?m)^Pages (\w[\w ]*):\s+([0-9]{1,15})\.", section.text)
     }
     available = None
     if page and "free" in pages:
-        available = int(page[1]) * sum(pages.get(key, 0) for key in FREE)
+        available = page * sum(pages.get(key, 0) for key in FREE)
         available = min(available, total) if total is not None else available
     else:
         unknown["memory.available"] = said(section, "vm_stat is silent")
@@ -103,24 +115,34 @@ def memory(section: Section, oids: Mapping[str, str], is_apple: bool) -> tuple[M
     )
     if swap is None:
         unknown["memory.swap_total"] = "no vm.swapusage"
+    lockable = limit(pairs(limits.text).get("lockable"), total)
+    told = number(oids.get("iogpu.wired_limit_mb"))
+    if page is None:
+        unknown["memory.page"] = "neither vm_stat nor hw.pagesize say it"
+    if lockable is None:
+        unknown["memory.lockable"] = "the shell there does not know ulimit -l"
+    if is_unified and not told:
+        unknown["memory.gpu_most"] = "macOS decides it" if told == 0 else "no iogpu.wired_limit_mb"
     return Memory(
-        total,
-        available,
-        is_apple,
-        int(float(swap[1]) * MIB) if swap else None,
-        int(float(swap[2]) * MIB) if swap else None,
+        total=total,
+        available=available,
+        unified=is_unified,
+        swap_total=int(float(swap[1]) * MIB) if swap else None,
+        swap_used=int(float(swap[2]) * MIB) if swap else None,
+        page=page,
+        lockable=lockable,
+        gpu_most=told * MIB if told and is_unified else None,
     ), unknown
 
 
 def gpus(section: Section, oids: Mapping[str, str]) -> tuple[tuple[Gpu, ...], Mapping[str, str]]:
     """The one GPU of Apple silicon; its cores tell apart chips of one name."""
-    cores = re.search(r'"gpu-core-count" = ([0-9]{1,4})\b', section.text)
-    model = re.search(r'"model" = "([^"]+)"', section.text)
-    name = model[1] if model else oids.get("machdep.cpu.brand_string", "Apple GPU")
+    cores = re.search(r'"gpu-core-count" = ([0-9]{1,4})\b|"sppci_cores" : "([0-9]{1,4})"', section.text)
+    model = re.search(r'"model" = "([^"]+)"|"sppci_model" : "([^"]+)"', section.text)
+    name = (model[1] or model[2]) if model else oids.get("machdep.cpu.brand_string", "Apple GPU")
     unknown = {} if cores else {"gpus.0.cores": said(section, "ioreg names no GPU")}
-    return (
-        Gpu("apple", safe_line(name, 80), "metal", None, None, None, int(cores[1]) if cores else None, None),
-    ), unknown
+    count = int(cores[1] or cores[2]) if cores else None
+    return (Gpu("apple", safe_line(name, 80), "metal", None, None, None, count, None),), unknown
 
 
 def _uptime(oids: Mapping[str, str], clock: int | None) -> float | None:
@@ -128,4 +150,4 @@ def _uptime(oids: Mapping[str, str], clock: int | None) -> float | None:
     return float(max(clock - int(boot[1]), 0)) if boot and clock is not None else None
 
 
-platform = Platform("macOS", "Darwin", packaged("macos.sh"), read)
+platform = Platform("macOS", "Darwin", "macos", packaged("macos.sh"), packaged("macos_questions.sh"), read)

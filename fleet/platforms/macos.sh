@@ -20,23 +20,6 @@ process_start() {
     printf '%s\n' "$_stat" | tr ' ' '_'
 }
 
-platform_sections() {
-    # sw_vers -> ProductName: macOS / ProductVersion: 15.2 / BuildVersion: 24C101
-    section sw_vers sw_vers
-    # sysctl hw -> hw.memsize: 38654705664 ... hw.perflevel0.physicalcpu: 10 ... hw.optional.arm.FEAT_DotProd: 1
-    # a missing name: sysctl: unknown oid 'hw.optional.arm.FEAT_SVE', exit 1, all others are still printed
-    section sysctl sysctl hw machdep.cpu vm.swapusage kern.boottime
-    # vm_stat -> Mach Virtual Memory Statistics: (page size of 16384 bytes) / Pages free:   9563156. ...
-    section vm_stat vm_stat
-    # ioreg -r -d1 -w0 -c AGXAccelerator -> "model" = "Apple M3 Max" / "gpu-core-count" = 30
-    section ioreg limited 10 ioreg -r -d1 -w0 -c AGXAccelerator
-    # xcode-select -p -> /Library/Developer/CommandLineTools; exit 2 where nothing is installed
-    section xcode xcode-select -p
-    section disk df -Pk "$(nearest "$FLEET_ROOT")"
-    # df -k -i -> Filesystem 1024-blocks Used Available Capacity iused ifree %iused Mounted on
-    section inodes df -k -i "$(nearest "$FLEET_ROOT")"
-}
-
 # Without the Command Line Tools these are shims of Apple that open a window: never call them then.
 is_shim() {
     case ${1##*/} in

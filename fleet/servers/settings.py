@@ -181,7 +181,7 @@ def _sizes(wish: "Server", sizing: Sizing, place: str) -> Iterator[Choice]:
     if wish.parallel is not None:
         yield Choice("parallel", wish.parallel, "set by hand", place)
     else:
-        why = "llama-server's own number; the slots share one cache, so that one long request may have it all"
+        why = "llama-server's default; the slots share one cache, so that one long request may have it all"
         yield Choice("parallel", PARALLEL, why, HELP)
         yield Choice("kv-unified", True, "as above", HELP)
     kv_type = wish.kv_type or sizing.kv_type
@@ -208,9 +208,9 @@ def _batches(wish: "Server", sizing: Sizing) -> Iterator[Choice]:
         yield Choice("batch-size", batch, why, HELP)
         yield Choice("ubatch-size", batch, "as above", HELP)
         return
-    why = "llama-server's own: more takes memory for every token of the vocabulary"
-    yield Choice("batch-size", 2048, "llama-server's own", HELP)
-    yield Choice("ubatch-size", 512, why, "measured: ubatch-size 512 and 2048 of a 270M model")
+    why = "llama-server's default; more would be faster at prompts and take more memory on the device"
+    yield Choice("batch-size", 2048, "llama-server's default", HELP)
+    yield Choice("ubatch-size", 512, why, "measured: 23 MiB with 512, 99 MiB with 2048, for a model of 270M")
 
 
 def _threads(facts: Facts) -> Iterator[Choice]:
@@ -244,7 +244,7 @@ def _memory(facts: Facts, backend: str, sizing: Sizing) -> Iterator[Choice]:
     mode, why = load_mode(facts, backend, sizing)
     yield Choice("load-mode", mode, why, "swap and ulimit -l of this host")
     mib = cache_ram(facts)
-    why = f"MiB for prompts that come again: a {CACHE_SHARE}th of the memory, at most {CACHE_MOST}"
+    why = f"MiB of main memory for prompts that come again: a {CACHE_SHARE}th of it, at most {CACHE_MOST}"
     if not mib:
         why = "none: the memory of this host is unknown"
     yield Choice("cache-ram", mib, why, HELP)

@@ -8,6 +8,9 @@ from fleet.models import placement, room, wish
 from fleet.models.layout import Layout
 from fleet.models.placement import Model
 from fleet.models.room import Pool
+from fleet.models.wish import Wish
+from fleet.servers.flags import translate
+from fleet.servers.settings import EMBEDDING_BATCH
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Server
@@ -25,6 +28,31 @@ class Case:
     name: str
     server: "Server"
     layout: Layout
+
+
+def wished(server: "Server", cache_ram: int = 0) -> Wish:
+    """What costs memory of what a server is started with.
+
+    Args:
+        cache_ram: bytes lent to cached prompts.
+    """
+    given, _ = translate(server.args)
+    found = wish.wish(server, cache_ram, given)
+    if server.kind != "chat" and "ubatch-size" not in given:
+        return replace(found, ubatch=min(EMBEDDING_BATCH, found.context or EMBEDDING_BATCH))
+    return found
+
+
+def named(pools: tuple[Pool, ...], wanted: Wish) -> tuple[Pool, ...]:
+    """Main memory, and the devices that the wish names; one nobody knows has unknown memory."""
+    if wanted.devices is None:
+        return pools
+    there = {pool.name: pool for pool in pools}
+    unknown = ("no build and no driver here has shown how much memory it has",)
+    return (
+        *(there.get(name, Pool(name, name, None, None, notes=unknown)) for name in wanted.devices),
+        *(pool for pool in pools if pool.is_host),
+    )
 
 
 def recommended(facts: Facts, backend: str, taken: int = 0) -> tuple[Pool, ...]:
@@ -74,6 +102,7 @@ def whole(facts: Facts, backend: str) -> tuple[Pool, ...]:
 
 def taken(case: Case, others: tuple[Case, ...], facts: Facts, backend: str, build: int | None) -> int:
     """Bytes that the host's other servers are left: what they need, and their part of the rest."""
+    others = tuple(other for other in others if _meet(case, other))
     need = sum(_least(other, facts, backend, build) for other in others)
     growing = sum(1 for each in (case, *others) if each.server.context is None)
     if case.server.context is not None or growing < 2:
@@ -85,11 +114,17 @@ def taken(case: Case, others: tuple[Case, ...], facts: Facts, backend: str, buil
     return need + rest * (growing - 1) // growing
 
 
+def _meet(one: Case, other: Case) -> bool:
+    """Whether they may lie on the same device."""
+    mine, its = wished(one.server).devices, wished(other.server).devices
+    return mine is None or its is None or not mine or not its or bool(set(mine) & set(its))
+
+
 def _least(case: Case, facts: Facts, backend: str, build: int | None) -> int:
     """Bytes that another server of the host needs at least."""
     if not case.layout.formula:
         return case.layout.sums.total
-    wanted = wish.wish(case.server, 0)
+    wanted = wished(case.server)
     if wanted.context is None:
         wanted = replace(wanted, context=min(ENOUGH, case.layout.trained or ENOUGH))
     placed = placement.whole(Model(case.layout, wanted, build=build), whole(facts, backend))

@@ -20,8 +20,9 @@ from fleet.models.placement import Model, Placement
 from fleet.models.repack import reordered
 from fleet.models.room import Pool
 from fleet.models.wish import Wish
+from fleet.servers.flags import translate
 from fleet.servers.settings import Sized, Sizing, cache_ram
-from fleet.servers.shares import ENOUGH, Case, recommended, taken, whole
+from fleet.servers.shares import ENOUGH, Case, named, recommended, taken, whole, wished
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Server
@@ -55,8 +56,8 @@ def size(
         weights = layout.sums.total
         reason = f"{layout.why or 'its kind is unlike others'}; llama-fit-params on the host can tell"
         return Sized(Sizing(None, None, None, None, weights, reason))
-    wanted = wish.wish(case.server, cache_ram(facts) * MIB)
-    pools = recommended(facts, backend, taken(case, tuple(others), facts, backend, build))
+    wanted = wished(case.server, cache_ram(facts) * MIB)
+    pools = named(recommended(facts, backend, taken(case, tuple(others), facts, backend, build)), wanted)
     if any(pool.available is None for pool in pools):
         reason = "; ".join(pool.notes[0] for pool in pools if pool.available is None and pool.notes)
         return Sized(Sizing(None, None, None, None, layout.sums.total, reason))
@@ -65,7 +66,10 @@ def size(
     def placed(one: Wish) -> Placement:
         return _best(Model(layout, one, build=build, reordered=kept_twice), pools)
 
-    chosen, reason, kv_reason = _choose(case.server, wanted, layout, placed, pools)
+    def filled(one: Wish) -> Placement:
+        return placement.filled(Model(layout, one, build=build, reordered=kept_twice), pools)
+
+    chosen, reason, kv_reason = _choose(case.server, wanted, layout, (filled, placed), pools)
     if wanted.context is not None or not placement.holds(placed(chosen), pools):
         _check(host, case, chosen, facts, backend, build)
     best = placed(chosen)
@@ -80,10 +84,11 @@ def size(
         reason=reason,
         kv_reason=kv_reason,
     )
+    expected = _expected(case, wanted, chosen, best, facts, backend, build, is_whole)
     return Sized(
         sizing,
-        _expected(case, wanted, chosen, best, facts, backend, build, is_whole),
-        tuple(_notes(best, layout, pools, is_whole)),
+        expected,
+        (_needs(expected), *_notes(best, layout, pools, is_whole)),
     )
 
 
@@ -111,10 +116,14 @@ def _choose(
     server: "Server",
     wanted: Wish,
     layout: Layout,
-    placed: Callable[[Wish], Placement],
+    ways: tuple[Callable[[Wish], Placement], Callable[[Wish], Placement]],
     pools: tuple[Pool, ...],
 ) -> tuple[Wish, str, str]:
-    """The wish with its context and cache type settled, and why they are so."""
+    """The wish with its context and cache type settled, and why they are so.
+
+    Args:
+        ways: to place it: by whole layers, and with experts elsewhere, which takes longer to find.
+    """
     if wanted.context is not None:
         return wanted, "set by hand", ""
     trained = layout.trained or ENOUGH
@@ -122,15 +131,19 @@ def _choose(
     def largest(one: Wish, is_whole: bool) -> int | None:
         # with layers in main memory every token of context pushes more of them there
         for tokens in contexts(trained if is_whole else min(trained, ENOUGH)):
-            other = placed(replace(one, context=tokens))
+            other = ways[0 if is_whole else 1](replace(one, context=tokens))
             whole = not is_whole or not other.devices or _is_whole(other, layout)
             if whole and placement.holds(other, pools):
                 return tokens
         return None
 
     packed = replace(wanted, kv_type_k=SMALL_TYPE, kv_type_v=SMALL_TYPE)
-    may_pack = server.kv_type is None and wanted.kv_type_k == wish.KV_TYPE and _divides(layout)
-    for is_whole in (True, False):
+    attends = translate(server.args)[0].get("flash-attn", "auto") not in ("off", 0, "0")
+    is_open = server.kv_type is None and wanted.kv_type_k == wanted.kv_type_v == wish.KV_TYPE
+    may_pack = is_open and attends and _divides(layout)
+    devices = [pool.available or 0 for pool in pools if not pool.is_host]
+    is_too_big = bool(devices) and layout.sums.total - layout.sums.input > sum(devices)
+    for is_whole in (False,) if is_too_big else (True, False):
         plain = largest(wanted, is_whole)
         if plain is not None and plain >= min(ENOUGH, trained):
             return replace(wanted, context=plain), _reason(plain, trained, is_whole, pools), ""
@@ -175,7 +188,7 @@ def _check(host: str, case: Case, chosen: Wish, facts: Facts, backend: str, buil
     Raises:
         PlanError: names what is lacking, and the best change.
     """
-    pools = whole(facts, backend)
+    pools = named(whole(facts, backend), chosen)
     model = Model(case.layout, chosen, build=build, reordered=reordered(facts, backend))
     if placement.holds(_best(model, pools), pools):
         return
@@ -211,6 +224,13 @@ def _expected(
         None if is_by_hand else is_whole,
         *((speed.tps, speed.low, speed.high) if speed is not None else (None, None, None)),
     )
+
+
+def _needs(expected: Expected) -> str:
+    speed = "its speed here is unknown"
+    if expected.low is not None and expected.high is not None:
+        speed = f"{expected.low:.0f}-{expected.high:.0f} tokens/s are expected"
+    return f"needs {size_text(expected.bytes or 0)} of memory; {speed}"
 
 
 def _notes(best: Placement, layout: Layout, pools: tuple[Pool, ...], is_whole: bool | None) -> Iterator[str]:

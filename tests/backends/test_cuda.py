@@ -130,7 +130,7 @@ def test_half_a_toolkit_is_told_by_its_missing_half_and_where_it_was_looked_for(
     files = {name: path for name, path in CUDA_FILES.items() if name not in absent}
     error = refused(replace(FULL, libraries=files))
     assert words in error.what
-    assert "(looked in /usr/local/cuda, /opt/cuda" in error.what
+    assert "(looked in /usr/local/cuda, /opt/cuda)" in error.what
     assert all(part in error.next for part in (name.replace("cudart", "cuda-cudart") for name in absent))
     assert "-dev-12-4 " in f"{error.next} "
 

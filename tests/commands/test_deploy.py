@@ -261,3 +261,23 @@ def test_the_documents_of_verbs_that_plan_hold_plans_and_errors():
     assert list(deploy.verb.lines(request("deploy"), {"a": wanted, "b": gone})) == [
         "a: nothing to do", "  - a note",
     ]  # fmt: skip
+
+
+def test_explain_prints_every_setting_with_its_reason_and_source():
+    asking = request("plan", explain=True)
+    flow = plan.verb.flow(asking, INVENTORY, "laptop")
+    next(flow)
+    need = flow.send(finished())
+    answers = {FindTree: TREE, ReadProgram: (HELP, ""), FindModel: TINY}
+    while not isinstance(need, ReadWeights):
+        need = flow.send(answers[type(need)])
+    found = ended(flow, WEIGHTS)
+    text = list(plan.verb.lines(asking, {"laptop": found}))
+    assert "chat@laptop" in text
+    (threads,) = [line for line in text if line.startswith("  --threads ")]
+    assert threads.startswith("  --threads 6: the 6 cores") and threads.endswith("cpu_get_num_math]")
+    (host,) = plan.verb.document(asking, {"laptop": found})["hosts"]
+    assert all(one["reason"] and one["source"] for one in host["settings"]["chat"])
+    quiet = request("plan")
+    assert not any("--threads" in line for line in plan.verb.lines(quiet, {"laptop": found}))
+    assert "settings" not in plan.verb.document(quiet, {"laptop": found})["hosts"][0]

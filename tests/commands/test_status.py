@@ -6,6 +6,7 @@ from fleet.commands import status
 from fleet.core.errors import ProbeError, UnreachableError
 from fleet.core.facts import Live, Memory, Slot
 from fleet.core.flow import LastMeasured, Look, Probe
+from fleet.core.proof import Expected, Proof
 from tests.commands.values import INVENTORY, ended, facts, instance, request, thrown
 
 GONE = UnreachableError("no answer", next="ssh laptop")
@@ -127,6 +128,35 @@ def test_a_live_rate_has_age_zero_and_else_the_last_measured_one_is_told_with_it
     assert (one.generation_tps, one.generation_age) == (40.0, 30.0)
     (one,) = answered(there, live()).servers
     assert (one.generation_tps, one.generation_age) == (None, None)
+
+
+def test_what_a_start_showed_is_in_the_document_and_a_shortfall_has_its_next_command():
+    shown = Proof(
+        *(
+            "aaaaaaaaaaaa",
+            100.0,
+            (("CUDA0", 2000), ("host", 100)),
+            (("CUDA0", 1500),),
+            300,
+            200,
+            (10, 37),
+            2000,
+        ),
+        *(
+            12.5,
+            Expected(2200, True, 50.0, 40.0, 60.0),
+            "only 10 of 37 layers are on the GPU",
+            "fleet doctor laptop",
+        ),
+    )
+    result = answered(facts(instances=(instance(device="CUDA", proof=shown),)), live())
+    assert (result.servers[0].state, result.state) == ("degraded", "degraded")
+    (server,) = status.document(request("status"), {"laptop": result})["hosts"][0]["servers"]
+    assert server["reason"] == "only 10 of 37 layers are on the GPU"
+    proof = server["proof"]
+    assert (proof["bytes"], proof["bytes_predicted"], proof["bytes_projected"]) == (2100, 2200, 2000)
+    assert (proof["tps"], proof["tps_predicted"], proof["layers"]) == (12.5, 50.0, [10, 37])
+    assert "-> next: fleet doctor laptop" in list(status.lines(request("status"), {"laptop": result}))
 
 
 def test_unknown_memory_is_null_and_not_zero():

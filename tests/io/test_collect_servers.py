@@ -36,8 +36,7 @@ def place(h1: EmbeddedHost, llama_server: Path, tmp_path: Path) -> Iterator[Plac
     (here.root / "models" / SHA).mkdir(parents=True)
     (here.root / "models" / SHA / "model.gguf").symlink_to(SMOKE)
     yield here
-    for line in here.processes():
-        os.kill(int(line.split()[0]), signal.SIGKILL)
+    here.clear()
     here.sh(f"rm -rf '{here.root}'")
 
 

@@ -102,6 +102,29 @@ async def test_many_who_ask_share_one_connection() -> None:
     assert exchange.wires[0].is_closed
 
 
+async def test_an_attempt_that_eats_its_cancellation_does_not_keep_the_end_waiting():
+    """As asyncio.wait_for does before Python 3.12 when what it waits for fails at that moment."""
+    dialling = asyncio.Event()
+
+    async def dial(_: OnLost) -> Transport:
+        dialling.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if exchange.replies:
+                raise exchange.replies.pop() or AssertionError from None
+            raise
+        raise AssertionError
+
+    exchange = Exchange(UnreachableError("refused"))
+    one = Link("x", dial, clock=Hours(), random=SystemRandom())
+    getting = asyncio.create_task(one.get())
+    await dialling.wait()
+    await one.close()
+    assert not exchange.replies
+    getting.cancel()
+
+
 async def test_a_host_that_never_answered_is_reported_at_once() -> None:
     one = link(Exchange(down(), down()), Hours())
     with pytest.raises(UnreachableError, match="no answer"):

@@ -6,9 +6,12 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from fleet.core.facts import Facts
 from fleet.core.shell import assign
 from fleet.platforms.base import program
+from fleet.platforms.probe import parse, probe_program
 
+NONCE = "5f1e9c"
 KINDS = {
     "sh": ["sh"],
     "dash": ["dash"],
@@ -39,3 +42,10 @@ def told(shell: str, root: Path, body: str, generation: str = "", **variables: s
     answer = run(shell, script)
     assert answer.returncode == 0, answer.stderr.decode()
     return answer.stdout.decode().removesuffix("\n")
+
+
+def ask(shell: str, root: str, env: dict[str, str] | None = None, before: str = "") -> Facts:
+    """The facts of this machine, asked by that shell."""
+    answer = run(shell, before + assign(FLEET_NONCE=NONCE, FLEET_ROOT=root) + probe_program(), env)
+    assert answer.stderr == b""
+    return parse("here", answer.stdout, NONCE, 1.0)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from fleet.core.facts import Facts, Gpu
 from fleet.platforms.probe import parse
+from fleet.platforms.probe.amd import gfx
 from fleet.platforms.probe.cpu import ranges
-from fleet.platforms.probe.gpus import gfx
 
 SAMPLES = Path(__file__).parent / "samples"
 NAMES = sorted(path.stem for path in SAMPLES.glob("*.txt"))
@@ -40,19 +40,32 @@ def test_every_number_that_is_unknown_has_a_reason(name):
 
 
 def test_memory_of_a_card_is_what_the_driver_leaves_free():
-    cards = facts("cuda-desktop").gpus
-    assert cards == (
-        Gpu("nvidia", "NVIDIA GeForce RTX 4070", "cuda", 12282 * MIB, 11847 * MIB, "8.9", None, "550.54.14"),
-        Gpu("nvidia", "Tesla P40", "cuda", 24576 * MIB, None, "6.1", None, "550.54.14"),
+    known = facts("cuda-desktop")
+    desktop, server = ("cuda", 12282 * MIB, 11847 * MIB, "8.9"), ("cuda", 24576 * MIB, None, "6.1")
+    runtime = ("550.54.14", "12.4")
+    assert known.gpus == (
+        Gpu("nvidia", "NVIDIA GeForce RTX 4070", *desktop, None, *runtime, "GPU-1111", (), 2),
+        Gpu("nvidia", "Tesla P40", *server, None, *runtime, "GPU-2222", (), 0),
     )
+    assert known.unknown["gpus.1.memory_free"] == "the driver says [N/A]"
 
 
 def test_a_driver_that_does_not_know_compute_capability_still_names_its_card():
     known = facts("old-driver")
     assert known.gpus == (
-        Gpu("nvidia", "NVIDIA GeForce GTX 1070", "cuda", 8119 * MIB, 8000 * MIB, None, None, "470.82.01"),
+        Gpu(
+            "nvidia",
+            "NVIDIA GeForce GTX 1070",
+            "cuda",
+            8119 * MIB,
+            8000 * MIB,
+            None,
+            None,
+            "470.82.01",
+            uuid="GPU-1111",
+        ),
     )
-    assert "gpus.0.capability" in known.unknown
+    assert {"gpus.0.capability", "gpus.0.runtime", "gpus.0.processes"} <= set(known.unknown)
 
 
 def test_a_card_without_memory_of_its_own_shares_the_processors():

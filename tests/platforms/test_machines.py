@@ -109,11 +109,87 @@ def test_no_shim_of_apple_is_called_without_its_tools(machines):
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
-    [("wsl2", "on WSL2"), ("jetson-orin-nano-8gb", "on Jetson"), ("pi5-16gb", "Raspberry Pi 5")],
+    ("name", "platform", "words"),
+    [
+        ("wsl2", "wsl", "on WSL2"),
+        ("jetson-orin-nano-8gb", "jetson", "on Jetson"),
+        ("pi5-16gb", "raspberry-pi", "on Raspberry Pi 5 Model B Rev 1.1"),
+        ("rtx4070-desktop", "linux", "Debian GNU/Linux 12 (bookworm)"),
+        ("mac-m3max-36gb", "macos", "macOS 15.2"),
+    ],
 )
-def test_no_machine_is_linux_by_accident(machines, name, words):
-    assert words in ask(machines[name]).os_version
+def test_no_machine_is_linux_by_accident(machines, name, platform, words):
+    facts = ask(machines[name])
+    assert facts.platform == platform
+    assert words in facts.os_version
+    assert "os_version" not in facts.unknown
+
+
+@pytest.mark.parametrize(
+    ("name", "nodes", "page", "is_zram"),
+    [
+        ("pi5-16gb", 1, 16384, False),
+        ("jetson-orin-nano-8gb", 1, 4096, True),
+        ("wsl2", 1, 4096, False),
+        ("laptop-6p8e", 1, 4096, False),
+        ("mac-m3max-36gb", 1, 16384, False),
+    ],
+)
+def test_memory_is_known_beyond_its_size(machines, name, nodes, page, is_zram):
+    facts = ask(machines[name])
+    assert facts.cpu.numa_nodes == nodes
+    assert (nodes is None) == ("cpu.numa_nodes" in facts.unknown)
+    assert facts.memory.page == page
+    assert facts.memory.swap_is_memory == is_zram
+    assert facts.memory.lockable is not None or "memory.lockable" in facts.unknown
+    assert facts.memory.gpu_most is None
+
+
+def test_a_card_that_was_split_names_its_parts(machines):
+    (card,) = ask(machines["h100-mig"]).gpus
+    assert len(card.instances) == 4
+    assert all(part.startswith("MIG-") for part in card.instances)
+    assert (card.runtime, card.processes) == ("13.1", 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "runtime", "processes"),
+    [
+        ("rtx4070-desktop", "12.4", 0),
+        ("rtx4080super", "13.2", 1),
+        ("l40s", "13.2", 0),
+        ("dual-rtx3090", None, 0),
+    ],
+)
+def test_a_card_tells_what_its_driver_takes_and_who_uses_it(machines, name, runtime, processes):
+    for card in ask(machines[name]).gpus:
+        assert (card.runtime, card.processes) == (runtime, processes)
+        assert card.uuid is not None or name == "rtx4070-desktop"
+
+
+def test_a_busy_card_has_less_memory_free_and_more_programs(machines):
+    host = machines["h100-mig"]
+    idle = ask(host).gpus[0]
+    ssh(host, "touch /var/tmp/load")
+    try:
+        busy = ask(host).gpus[0]
+    finally:
+        ssh(host, "rm /var/tmp/load")
+    assert busy.processes == 3
+    assert busy.memory_free < idle.memory_free
+
+
+def test_a_toolkit_is_no_card_and_llvmpipe_is_none_either(machines):
+    facts = ask(machines["nvcc-without-gpu"])
+    assert facts.tools["nvcc"].version == "13.0"
+    assert facts.gpus == ()
+    assert "vulkaninfo" in facts.tools
+    assert "/usr/local/cuda" in facts.searched and "/usr/include" in facts.searched
+
+
+def test_cards_of_amd_are_told_apart_by_rocminfo(machines):
+    cards = ask(machines["rx7900xtx-dual"]).gpus
+    assert [card.uuid for card in cards] == ["GPU-4fe81514950cd6cd", "GPU-4aca8d870a6af8f4"]
 
 
 def test_systemd_is_used_where_it_answers(booted):

@@ -10,21 +10,15 @@ from pathlib import Path
 import pytest
 
 from fleet.core.errors import ProbeError
-from fleet.core.facts import Build, Facts, Job, Lock, ModelFile, Part
+from fleet.core.facts import Build, Device, Job, Lock, ModelFile, Part
 from fleet.core.shell import assign
 from fleet.platforms.base import PLATFORMS
 from fleet.platforms.probe import parse, probe_program
-from tests.platforms.shells import SHELLS, run
+from tests.platforms.shells import NONCE, SHELLS, ask, run
 
-NONCE = "5f1e9c"
+MIB = 1 << 20
 # what two probes may answer differently
 MOVING = ("memory", "disk", "uptime", "clock", "at")
-
-
-def ask(shell: str, root: str, env: dict[str, str] | None = None, before: str = "") -> Facts:
-    answer = run(shell, before + assign(FLEET_NONCE=NONCE, FLEET_ROOT=root) + probe_program(), env)
-    assert answer.stderr == b""
-    return parse("here", answer.stdout, NONCE, 1.0)
 
 
 @pytest.fixture
@@ -37,7 +31,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_the_shelf_holds_platforms_only():
-    assert PLATFORMS.names == ("linux", "macos")
+    assert PLATFORMS.names == (*("jetson", "linux", "macos", "macos-intel", "raspberry-pi", "termux", "wsl"),)
 
 
 def test_the_program_passes_shellcheck(tmp_path):
@@ -99,8 +93,18 @@ def test_what_fleet_has_there_is_found(shell, root):
     fingerprint, sha = "0123456789abcdef", "ab" * 32
     build = root / "builds" / fingerprint
     build.mkdir(parents=True)
-    record = {"fingerprint": fingerprint, "backend": "cuda", "number": 11434}
+    binary = "12" * 32
+    record = {
+        "fingerprint": fingerprint,
+        "backend": "cuda",
+        "number": 11434,
+        "files": {"llama-server": binary},
+    }
     (build / "BUILD.json").write_text(json.dumps(record, indent=2))
+    (build / "says").mkdir()
+    (build / "says" / "devices.txt").write_text(
+        "Available devices:\n  CUDA0: NVIDIA A (rev. (a1)) (12282 MiB, 11866 MiB free)\n  (none)\n"
+    )
     (root / "builds" / "fedcba9876543210").mkdir()  # not finished
     (root / "models" / sha).mkdir(parents=True)
     (root / "models" / sha / "model.gguf").write_bytes(b"GGUF" * 5)
@@ -125,7 +129,8 @@ def test_what_fleet_has_there_is_found(shell, root):
             (job / "rc").write_text(code + "\n")
     facts = ask(shell, str(root))
     assert facts.layout == 1
-    assert facts.builds == (Build(fingerprint, "cuda", 11434),)
+    device = Device("CUDA0", "NVIDIA A (rev. (a1))", 12282 * MIB, 11866 * MIB)
+    assert facts.builds == (Build(fingerprint, "cuda", 11434, (device,), binary),)
     assert facts.models == (ModelFile(sha, 20),)
     assert facts.parts == (Part("ef" * 32, 7),)
     assert facts.sources == ("b11434-0a1b2c",)

@@ -1,7 +1,5 @@
 """A host with the real llama-server and a tiny model."""
 
-import os
-import signal
 from pathlib import Path
 
 import pytest
@@ -19,5 +17,4 @@ def place(tmp_path_factory: pytest.TempPathFactory, llama_server: Path):
     (here.root / "models" / SHA).mkdir(parents=True)
     (here.root / "models" / SHA / "model.gguf").symlink_to(SMOKE)
     yield here
-    for line in here.processes():
-        os.kill(int(line.split()[0]), signal.SIGKILL)
+    here.clear()

@@ -1,5 +1,6 @@
 """Waiting for the real llama-server, through the local transport."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -8,6 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from fleet.core.errors import DeadlineError, StepError
+from fleet.core.facts import Live
 from fleet.core.plan import Drained, Ready
 from fleet.core.secret import Secret
 from fleet.io.clock import SystemClock
@@ -15,6 +17,7 @@ from fleet.io.http import request
 from fleet.io.local import LocalTransport
 from fleet.io.ready import check_device, look, wait_drained, wait_ready
 from fleet.servers.slots import parse_slots, props
+from fleet.watch.states import server_state
 from tests.servers.values import SHA, Place
 
 TINY = {"context": 512, "parallel": 1}
@@ -27,6 +30,14 @@ class Reach:
     place: Place
     clock: SystemClock = field(default_factory=SystemClock)
     link: LocalTransport = field(default_factory=lambda: LocalTransport("here"))
+
+    said: list = field(default_factory=list)
+
+    def say(self, event):
+        self.said.append(event)
+
+    def stamp(self, host):
+        return {"ts": 0.0, "run": "test", "host": host}
 
     async def returning(self, host):
         return self.link
@@ -154,7 +165,11 @@ async def test_weights_that_are_elsewhere_than_on_the_device_are_an_error(place)
 async def test_a_start_leaves_a_proof_of_what_it_took_and_how_fast_it_is(place):
     made = place.release(**TINY)
     place.verb(made, "deploy")
-    shown = await wait_ready(Reach(place), "here", until(made), "")
+    world = Reach(place)
+    shown = await wait_ready(world, "here", until(made), "")
+    assert [type(event).__name__ for event in world.said] == ["Notice", "Measured"]
+    assert "tokens/s" in world.said[0].message
+    assert world.said[1].generation_tps == shown.tps
     (one,) = place.instances()
     assert one.is_proven and one.proof == shown
     assert [name for name, _ in shown.devices] == ["host"]
@@ -172,3 +187,26 @@ async def test_a_proof_is_of_one_process_and_not_of_the_next(place):
     os.kill(one.pid, signal.SIGKILL)
     again = place.until("running", other_than=one.pid)
     assert (again.is_proven, again.proof) == (False, None)
+
+
+async def test_a_server_that_comes_back_without_its_device_says_where_its_weights_are(place):
+    made = place.release(**TINY)
+    place.verb(made, "deploy")
+    await wait_ready(Reach(place), "here", until(made), "")
+    (one,) = place.instances()
+    assert one.weights == ()  # it is proven: its log is not read again and again
+    # As if its release had to be on a GPU whose driver is lost now.
+    env = place.root / "releases" / "chat" / made.rid / "release.env"
+    env.write_text(env.read_text().replace("device=", "device=CUDA"))
+    os.kill(one.pid, signal.SIGKILL)
+    place.until("running", other_than=one.pid)
+    for _ in range(100):
+        (again,) = place.instances()
+        if again.weights:
+            break
+        await asyncio.sleep(0.1)
+    assert (again.is_proven, again.device) == (False, "CUDA")
+    state, reason = server_state(
+        again, Live("chat", "ready", (), None, None, None, 0.0, None), True, again.boot
+    )
+    assert (state, reason) == ("degraded", "not on the GPU: its weights are in main memory")

@@ -42,7 +42,9 @@ def sized(tmp_path):
 
 def test_a_model_that_fits_gets_the_context_it_was_trained_for(sized):
     found = sized("llama3-8b")
-    assert (found.sizing.context, found.sizing.is_whole, found.notes) == (8192, True, ())
+    assert (found.sizing.context, found.sizing.is_whole) == (8192, True)
+    (note,) = found.notes
+    assert note.startswith("needs 9.1 GiB of memory; 4") and note.endswith("tokens/s are expected")
     assert found.expected.is_whole
     assert found.expected.low < found.expected.tps < found.expected.high
 
@@ -58,20 +60,21 @@ def test_a_smaller_cache_type_is_chosen_only_where_the_context_would_be_too_smal
     assert found.kv_type == "q8_0" and found.context > 4096
     assert "f16 would leave 4096" in found.kv_reason
     assert sized("gemma2-9b", kv_type="f16").sizing.kv_type is None
+    assert sized("gemma2-9b", args={"flash-attn": False}).sizing.kv_type is None  # it would need that
 
 
 def test_layers_in_main_memory_are_said_before_anything_moves(sized):
     found = sized("qwen3-32b")
     assert found.sizing.is_whole is False and 0 < found.sizing.layers < 65
     assert found.sizing.context == 8192
-    assert "fits only in part" in found.notes[0] and "CUDA0" in found.notes[0]
+    assert "fits only in part" in found.notes[1] and "CUDA0" in found.notes[1]
     assert found.expected.is_whole is False
 
 
 def test_the_experts_of_a_mixture_leave_the_device_first(sized):
     found = sized("qwen3-30b-a3b")
     assert found.sizing.layers == 49 and 0 < found.sizing.experts < 48
-    assert "without the experts of" in found.notes[0]
+    assert "without the experts of" in found.notes[1]
 
 
 @pytest.mark.parametrize(
@@ -97,6 +100,16 @@ def test_layers_set_by_hand_are_no_shortfall_later(sized):
     assert sized("llama3-8b", args={"gpu-layers": 10}).expected.is_whole is None
 
 
+def test_only_the_devices_that_are_named_count(sized):
+    two = replace(DESKTOP, gpus=(RTX, RTX))
+    both = sized("qwen3-8b", two).sizing
+    assert (both.context, both.is_whole) == (40960, True)
+    assert sized("qwen3-8b", two, devices="CUDA1").sizing.context == 16384
+    assert sized("qwen3-8b", two, devices="none").sizing.is_whole is None
+    lent = sized("qwen3-8b", two, devices="RPC0").sizing
+    assert lent.context is None and "no build" in lent.reason
+
+
 def test_two_servers_of_a_host_share_what_there_is(sized):
     alone = sized("qwen3-8b", LAPTOP, "cpu").sizing.context
     beside = sized("qwen3-8b", LAPTOP, "cpu", others=(("qwen3-0.6b", {"context": 8192}),)).sizing.context
@@ -104,6 +117,19 @@ def test_two_servers_of_a_host_share_what_there_is(sized):
     big = replace(LAPTOP, memory=replace(LAPTOP.memory, total=32 * GIB))
     one = sized("qwen3-8b", big, "cpu", others=(("qwen3-8b", {}),))
     assert 2 * one.expected.bytes < 32 * GIB
+
+
+def test_servers_on_devices_of_their_own_take_nothing_from_each_other(sized):
+    two = replace(DESKTOP, gpus=(RTX, RTX))
+    alone = sized("qwen3-8b", two, devices="CUDA0").sizing.context
+    assert (
+        sized("qwen3-8b", two, others=(("qwen3-8b", {"devices": "CUDA1"}),), devices="CUDA0").sizing.context
+        == alone
+    )
+    assert (
+        sized("qwen3-8b", two, others=(("qwen3-0.6b", {"devices": "CUDA0"}),), devices="CUDA0").sizing.context
+        < alone
+    )
 
 
 def test_what_is_free_this_minute_changes_nothing(sized):

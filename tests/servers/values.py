@@ -1,7 +1,9 @@
 """Facts of a host for tests that think, and a root on this machine for tests that run."""
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import time
 from dataclasses import dataclass, field, replace
@@ -171,6 +173,14 @@ class Place:
                 if f"{self.root}/" in line:
                     found.append(f"{entry.name} {line}")
         return found
+
+    def clear(self) -> None:
+        """Ends all processes of this root but this one."""
+        for line in self.processes():
+            pid = int(line.split()[0])
+            if pid != os.getpid():
+                with contextlib.suppress(ProcessLookupError):  # it ended by itself meanwhile
+                    os.kill(pid, signal.SIGKILL)
 
     def supervisor(self) -> int:
         """Its process; 0 while one takes over from another."""

@@ -1,8 +1,6 @@
 """Every shell of this machine that supervisors have to run under."""
 
-import os
 import shutil
-import signal
 
 import pytest
 
@@ -18,7 +16,4 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     here = Place(base / "f x", shim(base / "sh", request.param))
     here.root.mkdir()
     yield here
-    for line in here.processes():
-        pid = int(line.split()[0])
-        if pid != os.getpid():
-            os.kill(pid, signal.SIGKILL)
+    here.clear()

@@ -38,7 +38,7 @@ class Kinds:
 
 
 TABLE = (
-    Kinds(r"Ryzen AI M(ax|AX)", 4, 8000, 8000, 8000, is_fixed=True),
+    Kinds(r"Ryzen AI Max", 4, 8000, 8000, 8000, is_fixed=True),
     Kinds(r"Ryzen AI", 2, 5600, 5600, 8000),
     Kinds(r"Threadripper PRO", 8, 3200, 4800, 6400),
     Kinds(r"Threadripper", 4, 2667, 3200, 5200),
@@ -51,8 +51,8 @@ TABLE = (
     Kinds(r"EPYC 7\w\w1", 8, 2400, 2667, 2667),
     Kinds(r"Core\(TM\) Ultra|Core Ultra", 2, 5600, 5600, 8533),
     Kinds(r"N(95|97|100|150|200|305)\b", 1, 3200, 4800, 4800),
-    Kinds(r"i[3579]-1[34]\d{3}", 2, 3200, 5200, 6400),
-    Kinds(r"i[3579]-12\d{2,3}", 2, 3200, 4800, 6400),
+    Kinds(r"i[3579]-1[34]\d{2}", 2, 3200, 5200, 6400),
+    Kinds(r"i[3579]-12\d{2}", 2, 3200, 4800, 6400),
     Kinds(r"i[3579]-1[01]\d", 2, 2667, 3200, 4267),
     Kinds(r"i[3579]-[6-9]\d{3}", 2, 2133, 2400, 2667),
     Kinds(r"i[3579]-[2-5]\d{3}", 2, 1333, 1600, 1600),
@@ -73,4 +73,4 @@ BOARDS = {
 
 def find(processor: str) -> Kinds | None:
     """The row of a processor's name; the first that matches."""
-    return next((row for row in TABLE if re.search(row.pattern, processor)), None)
+    return next((row for row in TABLE if re.search(row.pattern, processor, re.IGNORECASE)), None)

@@ -130,6 +130,7 @@ DATA_CENTRE = (
 # Modules of the Jetson family: memory that processor and GPU share.
 JETSON = (
     Chip("Jetson Nano", 64, 3.2, 1, 0.92),
+    Chip("Jetson TX2", 128, 3.733, 2, 1.3),
     Chip("Jetson Xavier NX", 128, 3.733, 6, 1.1),
     Chip("Jetson AGX Xavier", 256, 4.266, 8, 1.38),
     Chip("Jetson Orin Nano", 128, 4.266, 8, 0.63),

@@ -84,6 +84,11 @@ def refusal(host: str, text: str) -> ProbeError:
     return ProbeError(what, host=host, next=f"ssh {host} sh -c 'uname -s'")
 
 
+def one(found: Mapping[str, Section], name: str) -> Section:
+    """The section of that name, or MISSING."""
+    return found.get(name, MISSING)
+
+
 def pairs(text: str, mark: str = "=") -> dict[str, str]:
     """`key=value` lines; the first of a name counts."""
     found: dict[str, str] = {}

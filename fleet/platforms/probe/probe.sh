@@ -12,8 +12,8 @@ section() {
 probe_system() {
     printf 'system=%s\nrelease=%s\nmachine=%s\n' "$os" "$(uname -r)" "$(uname -m)"
     printf 'user=%s\nhome=%s\nroot=%s\n' "$(id -un)" "$HOME" "$FLEET_ROOT"
-    printf 'clock=%s\n' "$(date +%s)"
-    [ -n "${ANDROID_ROOT:-}" ] && echo android=yes
+    printf 'clock=%s\nbits=%s\n' "$(date +%s)" "$(getconf LONG_BIT 2>/dev/null)"
+    case ${ANDROID_ROOT:+Android}$(uname -o 2>/dev/null) in *Android*) echo android=yes ;; esac
     [ -n "${TERMUX_VERSION:-}" ] && echo "termux=$TERMUX_VERSION"
     is_here boot_id && printf 'boot=%s\n' "$(boot_id)"
     :
@@ -22,11 +22,22 @@ probe_system() {
 # NAME, path and the first line of --version that holds a version, with tabs between
 probe_tools() {
     set --
-    for _name in cmake ninja make cc c++ gcc g++ clang nvcc hipcc ccache git curl openssl python3 \
-        sha256sum shasum setsid systemctl launchctl crontab; do
+    # versioned compilers too: a CUDA toolkit takes none that is newer than it knows
+    _versioned=
+    for _major in 22 21 20 19 18 17 16 15 14 13 12 11 10 9; do
+        _versioned="$_versioned gcc-$_major g++-$_major clang-$_major clang++-$_major"
+    done
+    # shellcheck disable=SC2086
+    for _name in cmake ninja make cc c++ gcc g++ clang clang++ nvcc hipcc hipconfig icx icpx glslc vulkaninfo \
+        rocminfo pkg-config ccache git curl unzip openssl python3 sha256sum shasum setsid systemctl launchctl \
+        crontab $_versioned; do
         _path=$(command -v "$_name") || continue
         case $_path in /*) ;; *) continue ;; esac
         is_shim "$_path" || set -- "$@" "$_path"
+    done
+    # CUDA toolkits side by side; each is called after the folder that holds it: nvcc-12.4
+    for _path in /usr/local/cuda-[0-9]*/bin/nvcc /opt/cuda-[0-9]*/bin/nvcc; do
+        [ -x "$_path" ] && set -- "$@" "$_path"
     done
     [ $# -gt 0 ] || return 0
     # what has not changed since this boot says what it said then
@@ -54,12 +65,20 @@ $(tool_files)
 probe_versions() {
     for _path in "$@"; do
         _line=
+        _name=${_path##*/}
+        case $_path in
+            */cuda-*/bin/nvcc)
+                _name=${_path%/bin/nvcc}
+                _name=nvcc-${_name##*/cuda-}
+                ;;
+        esac
         case ${_path##*/} in
-            cmake | ninja | cc | c++ | gcc | g++ | clang | nvcc | hipcc | ccache)
+            cmake | ninja | cc | c++ | gcc* | g++* | clang* | nvcc | hipcc | hipconfig | icx | icpx | glslc | \
+                pkg-config | ccache)
                 _line=$(limited 10 "$_path" --version 2>/dev/null | sed -n '/[0-9]\.[0-9]/{p;q;}')
                 ;;
         esac
-        printf '%s\t%s\t%s\n' "${_path##*/}" "$_path" "$_line"
+        printf '%s\t%s\t%s\n' "$_name" "$_path" "$_line"
     done
 }
 
@@ -72,6 +91,17 @@ probe_builds() {
         _dir=${_file%/BUILD.json}
         printf 'build %s\n' "${_dir##*/}"
         cat "$_file"
+        echo
+    done
+}
+
+# what each build said it can compute with, after a line with its folder's name
+probe_devices() {
+    for _file in "$FLEET_ROOT"/builds/*/says/devices.txt; do
+        [ -f "$_file" ] || continue
+        _dir=${_file%/says/devices.txt}
+        printf 'build %s\n' "${_dir##*/}"
+        head -n 64 "$_file"
         echo
     done
 }
@@ -139,8 +169,10 @@ section system probe_system
 if is_here platform_sections; then
     platform_sections
     section tools probe_tools
+    section libraries probe_libraries
     section layout probe_layout
     section builds probe_builds
+    section devices probe_devices
     section models probe_models
     section parts probe_parts
     section sources probe_sources

@@ -3,25 +3,62 @@
 import json
 import re
 
-from fleet.core.facts import Build, Job, Lock, ModelFile, Part
+from fleet.core.facts import Build, Device, Job, Lock, ModelFile, Part
 from fleet.core.text import safe_line
 from fleet.platforms.probe.answer import number, pairs
 
+MIB = 1 << 20
 # ls -ln: -r--r--r-- 1 1000 1000 4683074240 Nov 22 09:49 <sha256>/model.gguf
 MODEL = re.compile(r"-\S+\s+\d+\s+\S+\s+\S+\s+([0-9]{1,18})\s.*\s([0-9a-f]{64})/model\.gguf")
 PART = re.compile(r"-\S+\s+\d+\s+\S+\s+\S+\s+([0-9]{1,18})\s.*\s([0-9a-f]{64})(?:\.[^/\s]+)?\.part")
 JOB = re.compile(r"([A-Za-z0-9._-]{1,128}) (alive|ended) (\S+)")
 
 
-def builds(text: str) -> tuple[Build, ...]:
-    """Published builds; one whose BUILD.json is damaged, or of another name, is none."""
+#   Vulkan0: llvmpipe (LLVM 15.0.6, 256 bits) (2048 MiB, 2048 MiB free)
+DEVICE = re.compile(r"  (\w[\w.-]{0,63}): (.{0,300}) \(([0-9]{1,12}) MiB, ([0-9]{1,12}) MiB free\)")
+
+
+def builds(text: str, said: str = "") -> tuple[Build, ...]:
+    """Published builds; one whose BUILD.json is damaged, or of another name, is none.
+
+    Args:
+        text: each BUILD.json after a line `build FINGERPRINT`.
+        said: what each one's `--list-devices` said, likewise.
+    """
+    shown = {name: devices(words) for name, words in _blocks(said)}
     found = []
-    for block in re.split(r"(?m)^build ", text)[1:]:
-        name, _, document = block.partition("\n")
+    for name, document in _blocks(text):
         record = _record(document)
-        if re.fullmatch(r"[0-9a-f]{16}", name) and record.get("fingerprint", name) == name:
-            found.append(Build(name, safe_line(str(record.get("backend"))), _int(record.get("number"))))
+        if not re.fullmatch(r"[0-9a-f]{16}", name) or record.get("fingerprint", name) != name:
+            continue
+        files = record.get("files")
+        binary = files.get("llama-server") if isinstance(files, dict) else None
+        is_sum = isinstance(binary, str) and re.fullmatch(r"[0-9a-f]{64}", binary)
+        found.append(
+            Build(
+                name,
+                safe_line(str(record.get("backend"))),
+                _int(record.get("number")),
+                shown.get(name, ()),
+                binary if is_sum else None,
+            )
+        )
     return tuple(found)
+
+
+def devices(text: str) -> tuple[Device, ...]:
+    """What llama-server's `--list-devices` names; none of a build for the CPU alone."""
+    return tuple(
+        Device(match[1], safe_line(match[2]), int(match[3]) * MIB, int(match[4]) * MIB)
+        for match in map(DEVICE.fullmatch, text.splitlines())
+        if match
+    )
+
+
+def _blocks(text: str) -> list[tuple[str, str]]:
+    """What stands after each line `build NAME`."""
+    parts = (block.partition("\n") for block in re.split(r"(?m)^build ", text)[1:])
+    return [(name, words) for name, _, words in parts]
 
 
 def models(text: str) -> tuple[ModelFile, ...]:

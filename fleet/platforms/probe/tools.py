@@ -1,4 +1,4 @@
-"""Programs on a host, and their versions."""
+"""Programs on a host with their versions, and libraries of GPU toolkits."""
 
 import re
 from collections.abc import Mapping
@@ -33,3 +33,18 @@ def version(line: str) -> str | None:
         if match := pattern.search(line):
             return match[1]
     return None
+
+
+def libraries(text: str) -> tuple[Mapping[str, str], tuple[str, ...]]:
+    """Where each development library lies, and the folders in which they were looked for."""
+    found: dict[str, str] = {}
+    searched: dict[str, None] = {}
+    for line in text.splitlines():
+        name, _, path = line.partition("=")
+        if not path.startswith("/"):
+            continue
+        if name == "searched":
+            searched[safe_line(path)] = None
+        elif re.fullmatch(r"[a-z][a-z0-9-]*", name):
+            found.setdefault(name, safe_line(path))
+    return found, tuple(searched)

@@ -1,0 +1,1 @@
+"""Recorded answers of llama.cpp, and who in fleet reads each."""
