@@ -88,7 +88,7 @@ def size(
     return Sized(
         sizing,
         expected,
-        (_needs(expected), *_notes(best, layout, pools, is_whole)),
+        (_needs(expected, chosen.cache_ram), *_notes(best, layout, pools, is_whole)),
     )
 
 
@@ -226,11 +226,12 @@ def _expected(
     )
 
 
-def _needs(expected: Expected) -> str:
+def _needs(expected: Expected, lent: int) -> str:
+    cached = f", and up to {size_text(lent)} for cached prompts" if lent else ""
     speed = "its speed here is unknown"
     if expected.low is not None and expected.high is not None:
         speed = f"{expected.low:.0f}-{expected.high:.0f} tokens/s are expected"
-    return f"needs {size_text(expected.bytes or 0)} of memory; {speed}"
+    return f"needs {size_text(expected.bytes or 0)} of memory{cached}; {speed}"
 
 
 def _notes(best: Placement, layout: Layout, pools: tuple[Pool, ...], is_whole: bool | None) -> Iterator[str]:
