@@ -89,6 +89,15 @@ class Backend:
 BACKENDS: Shelf[Backend] = Shelf("fleet.backends", "backend", Backend)
 
 
+def kept(*names: str) -> str:
+    """Shell lines that keep below fleet's root what a driver compiles for its card.
+
+    Args:
+        names: variables that the driver reads the folder from; else it writes into the user's home.
+    """
+    return "".join(f'{name}="$FLEET_ROOT/cache/driver"\nexport {name}\n' for name in names)
+
+
 def choose(wish: "Host", facts: Facts) -> tuple[str, Backend, tuple[str, ...]]:
     """The backend for a host.
 

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from fleet.backends.base import Backend, Lack, absence, missing
+from fleet.backends.base import Backend, Lack, absence, kept, missing
 from fleet.backends.rules import nvidia as rules
 from fleet.core.facts import Facts, Gpu, Tool
 from fleet.core.packages import install, suggest
@@ -75,6 +75,11 @@ def prelude(facts: Facts) -> str:
     """The nvcc that was chosen, so that CMake takes no other."""
     way = _way(facts)
     return "" if isinstance(way, Lack) else f"CUDACXX={quote(way.nvcc.path)}\nexport CUDACXX\n"
+
+
+def launch(facts: Facts) -> str:
+    # Source: CUDA C++ programming guide, "CUDA environment variables"
+    return kept("CUDA_CACHE_PATH")
 
 
 def _way(facts: Facts) -> Way | Lack:
@@ -201,6 +206,7 @@ backend = Backend(
     lack=lack,
     notes=notes,
     prelude=prelude,
+    launch=launch,
     archive="cuda",
     memory=2 * GIB,
     room=4 * GIB,

@@ -5,7 +5,7 @@ No second-best: on an RTX 4070 it decoded faster than CUDA, and on AMD's APUs as
 
 import re
 
-from fleet.backends.base import Backend
+from fleet.backends.base import Backend, kept
 from fleet.core.facts import Facts, Gpu
 
 VENDORS = ("nvidia", "amd", "intel")
@@ -27,6 +27,11 @@ def flags(facts: Facts) -> tuple[str, ...]:
     return ("GGML_VULKAN=ON",)
 
 
+def launch(facts: Facts) -> str:
+    # Source: docs.mesa3d.org/envvars.html; NVIDIA's driver README, chapter "OpenGL environment variables"
+    return kept("MESA_SHADER_CACHE_DIR", "__GL_SHADER_DISK_CACHE_PATH")
+
+
 backend = Backend(
     "Vulkan",
     ("glslc",),
@@ -39,6 +44,7 @@ backend = Backend(
     libraries=("vulkan", "spirv-headers"),
     cmake=(3, 19),
     compilers=lambda facts: ("c++", "glslc"),
+    launch=launch,
     archive="vulkan",
     memory=2 * 2**30,
     room=2 * 2**30,

@@ -190,7 +190,8 @@ linux_rocminfo() {
 
 linux_vulkan() {
     is_here vulkaninfo || return 127
-    limited 10 vulkaninfo --summary 2>/dev/null
+    # Mesa's drivers would make a cache in the home of whoever asks
+    limited 10 env MESA_SHADER_CACHE_DISABLE=true vulkaninfo --summary 2>/dev/null
 }
 
 linux_systemd() {

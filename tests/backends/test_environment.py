@@ -58,3 +58,12 @@ def test_rocm_is_asked_for_its_clang_and_a_card_passes_for_its_sibling(shell: st
 @pytest.mark.parametrize("shell", SHELLS)
 def test_cmake_is_given_the_nvcc_that_was_chosen(shell: str) -> None:
     assert printed(shell, BACKENDS.take("cuda").prelude(FULL), "CUDACXX") == ["/usr/local/cuda/bin/nvcc"]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    ("name", "variable"), [("cuda", "CUDA_CACHE_PATH"), ("vulkan", "MESA_SHADER_CACHE_DIR")]
+)
+def test_what_a_driver_compiles_stays_below_the_root(shell: str, name: str, variable: str) -> None:
+    lines = "FLEET_ROOT='/srv/my fleet'\n" + BACKENDS.take(name).launch(FULL)
+    assert printed(shell, lines, variable) == ["/srv/my fleet/cache/driver"]

@@ -91,7 +91,7 @@ async def test_a_fingerprint_may_be_of_any_of_the_hosts_keys(tmp_path: Path) -> 
         0,
         server_host_keys=[str(tmp_path / "host"), str(second)],
         authorized_client_keys=str(tmp_path / "id.pub"),
-        server_factory=lambda: sshd.Guard(tmp_path, "/bin/sh", "", set()),
+        server_factory=lambda: sshd.Guard(tmp_path, "/bin/sh", os.defpath, set()),
         encoding=None,
     )
     host = server.host(port=acceptor.get_port(), host_key=fingerprint(second))
