@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-F32, Q8_0 = 0, 8
-BLOCKS = {F32: (1, 4), Q8_0: (32, 34)}
+F32, Q8_0, Q4_K = 0, 8, 12
+BLOCKS = {F32: (1, 4), Q8_0: (32, 34), Q4_K: (256, 144)}
 ALIGNMENT = 32
 Value = bool | int | float | str | list[int] | list[bool]
 
@@ -85,10 +85,14 @@ SHAPES = {
 }  # fmt: skip
 
 
-def write(path: Path, shape: Shape, layers: int | None = None, file_type: int = 7) -> Path:
-    """The file of a shape; with fewer layers where a number is given."""
+def write(
+    path: Path, shape: Shape, layers: int | None = None, file_type: int = 7, packed: int = Q8_0
+) -> Path:
+    """The file of a shape; with fewer layers where a number is given, and its matrices packed so."""
     count = shape.layers if layers is None else layers
-    tensors = list(_tensors(shape, count))
+    tensors = [
+        (name, sizes, packed if kind == Q8_0 else kind) for name, sizes, kind in _tensors(shape, count)
+    ]
     head = _pairs(shape, count, file_type)
     infos, offset = [], 0
     for name, dimensions, kind in tensors:

@@ -11,6 +11,8 @@ from fleet.platforms.base import FENCED
 # exit codes of build.sh and receive.sh
 CONFIGURE, COMPILE, BACKEND, SMOKE, OTHER_CPU = 82, 83, 84, 85, 87
 
+# CMake puts a target that it lacks on a line of its own, old versions of it within the sentence.
+UNFOUND = r"(?:$| but the target was not found)"
 REBUILD = "fleet build {host} --rebuild"
 
 
@@ -73,12 +75,12 @@ CAUSES: tuple[tuple[str, str, tuple[str, ...] | str], ...] = (
         "on {host}: pip install --user cmake",
     ),
     (
-        r"CUDA::(cublas|cudart) but the target was not found",
+        rf"CUDA::(cublas|cudart){UNFOUND}",
         r"the CUDA toolkit lacks its development files for \1",
         (r"\1",),
     ),
     (
-        r"CUDA::(\w+) but the target was not found",
+        rf"CUDA::(\w+){UNFOUND}",
         r"the CUDA toolkit lacks its development files for \1",
         ("nvcc",),
     ),
@@ -106,6 +108,11 @@ CAUSES: tuple[tuple[str, str, tuple[str, ...] | str], ...] = (
         r'provided by "(hip|hipblas|rocblas)"',
         r"ROCm lacks its development files for \1",
         ("hipconfig", "hipblas", "rocblas"),
+    ),
+    (
+        r"CMakeDetermineHIPCompiler|HIP compiler identification is unknown",
+        "there is no HIP compiler that cmake could use",
+        ("hipconfig",),
     ),
     (r"At least ROCM/HIP V([\d.]+) is required", r"this ROCm is older than \1", ("hipconfig",)),
     (r"cannot find ROCm device library", "ROCm lacks its device libraries", ("hipconfig", "rocblas")),
@@ -172,5 +179,6 @@ def _after(tail: Sequence[str], pattern: str) -> str | None:
     """The text of an error that CMake prints below its heading."""
     for number, line in enumerate(tail):
         if re.search(pattern, line):
-            return next((text.strip() for text in tail[number + 1 :] if text.strip()), line)
+            told = (text.strip() for text in tail[number + 1 :] if text.strip())
+            return next((text for text in told if not text.startswith("See also")), line)
     return None

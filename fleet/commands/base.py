@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Literal
 
 from fleet.core.errors import FleetError, PlanError
@@ -134,6 +135,8 @@ def plan_document(request: Request, results: Results) -> dict[str, Any]:
     return {"hosts": [one(host, result) for host, result in results.items()]}
 
 
+WIDTH = 80  # columns
+GLUE = "\xa0"  # a space at which no line ends
 EXPLAIN = Option("--explain", "print each setting of the servers with its reason and source", "flag")
 
 
@@ -146,7 +149,21 @@ def explained(request: Request, results: Results) -> Iterable[str]:
             yield f"{server}@{host}"
             for one in choices:
                 value = "" if one.value is True else " left out" if one.value is None else f" {one.value}"
-                yield f"  --{one.name}{value}: {one.reason}  [{one.source}]"
+                yield from _wrapped(f"--{one.name}{value}: {one.reason} ", f"[{one.source}]")
+
+
+def _wrapped(text: str, source: str) -> Iterable[str]:
+    """A setting in lines of at most 80 columns; its source stays in one piece."""
+    whole = f"{text} {source.replace(' ', GLUE)}"
+    for line in wrap(
+        whole,
+        WIDTH,
+        initial_indent="  ",
+        subsequent_indent=" " * 6,
+        break_on_hyphens=False,
+        break_long_words=False,
+    ):
+        yield line.replace(GLUE, " ")
 
 
 def done_lines(request: Request, results: Results) -> Iterable[str]:

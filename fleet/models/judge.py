@@ -156,6 +156,11 @@ def unrated(facts: Facts, backend: str, found: Fit) -> str | None:
     """Why nothing is said of its speed, with what would help; None where something is, or nothing fits."""
     if found.verdict not in ("fits", "changes") or found.speed or any(one.speed for one in found.changes):
         return None
+    return unmeasured(facts, backend)
+
+
+def unmeasured(facts: Facts, backend: str) -> str | None:
+    """Why the bandwidth of what computes there is unknown, with what would help; None where it is not."""
     gpus = BACKENDS.take(backend).gpus(facts)
     lacks = [gpu for gpu in (*gpus, None) if bandwidth.find(facts, gpu) is None]
     return bandwidth.why(facts, lacks[0]) if lacks else None

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fleet.backends.base import BACKENDS
 from fleet.core.facts import Build, Facts
 from fleet.core.plan import Choice, size_text
 from fleet.core.proof import NOTHING, Expected
@@ -127,10 +128,15 @@ def _devices(
     if wish.devices is not None:
         yield Choice("device", wish.devices, "set by hand", place)
     elif names == ("none",):
-        yield Choice("device", "none", "the build computes on the CPU alone", HERE)
+        why = "the build computes on the CPU alone"
+        if not facts.gpus:
+            why = "no GPU here that llama.cpp could use, so the CPU alone"
+        yield Choice("device", "none", why, HERE)
         return
     else:
         why = "named, so that a missing device ends the start and is no silent fall back to the CPU"
+        if cards := dict.fromkeys(gpu.name for gpu in BACKENDS.take(backend).gpus(facts)):
+            why = f"{', '.join(cards)}; {why}"
         source = "llama-server --list-devices there" if listed(backend, build) else HERE
         yield Choice("device", ",".join(names), why, source)
     fits_itself = known is None or known.knows("fit")
@@ -195,6 +201,13 @@ def _sizes(wish: "Server", sizing: Sizing, place: str) -> Iterator[Choice]:
             "as for K: mixed pairs are slow on CUDA",
             PAIRS,
         )
+    else:
+        yield Choice(
+            "cache-type-k",
+            None,
+            "f16, its default; a smaller one only where the context would be short",
+            HELP,
+        )
     if kv_type not in (None, "f16", "bf16", "f32"):
         yield Choice("flash-attn", "on", "a quantised KV cache needs it", HELP)
     else:
@@ -223,11 +236,13 @@ def _threads(facts: Facts) -> Iterator[Choice]:
     limit = cpu.threads or fast
     threads = min(fast, limit)
     slow = cpu.cores_efficiency or 0
-    why = f"the {fast} fast cores; {slow} slow ones would hold them up" if slow else f"the {fast} cores"
+    why = f"the {fast} fast cores" if slow else f"the {fast} cores"
     if limit < fast:
         why = f"{limit} processors are allowed here"
     elif cpu.threads and cpu.threads > fast + slow:
         why += ", without their second threads"
+    if slow and limit >= fast:
+        why += f"; {slow} slow ones would hold them up"
     yield Choice("threads", threads, why, CORES)
     both = min(fast + slow, limit)
     if slow and facts.os != "macos":

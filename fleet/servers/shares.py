@@ -7,15 +7,16 @@ from fleet.core.facts import Facts
 from fleet.models import placement, room, wish
 from fleet.models.layout import Layout
 from fleet.models.placement import Model
+from fleet.models.repack import reordered
 from fleet.models.room import Pool
 from fleet.models.wish import Wish
 from fleet.servers.flags import translate
-from fleet.servers.settings import EMBEDDING_BATCH
+from fleet.servers.settings import EMBEDDING_BATCH, cache_ram
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Server
 
-GIB = 2**30
+MIB, GIB = 2**20, 2**30
 RESERVE = 2 * GIB  # bytes of main memory that the system and its people keep, beside what stays free
 RESERVE_SHARE = 8  # but no more than one part in so many
 ENOUGH = 8192  # tokens of context that a server wants at least
@@ -72,12 +73,19 @@ def recommended(facts: Facts, backend: str, taken: int = 0) -> tuple[Pool, ...]:
         if available is not None:
             share = left if pool.is_host or len(devices) < 2 else taken // len(devices)
             share = min(share, available) if not pool.is_host else share
-            left -= share
+            left -= 0 if pool.is_unified else share
             keep = min(RESERVE, (pool.total or 0) // RESERVE_SHARE) if pool.is_host else 0
             found.append(replace(pool, available=max(0, available - share - keep)))
         else:
             found.append(pool)
-    return tuple(found)
+    return tuple(_within(pool, found[-1]) for pool in found)
+
+
+def _within(pool: Pool, host: Pool) -> Pool:
+    """What a device has of main memory is no more than a server may have of that."""
+    if not pool.is_unified or pool.available is None or host.available is None:
+        return pool
+    return replace(pool, available=min(pool.available, host.available))
 
 
 def whole(facts: Facts, backend: str) -> tuple[Pool, ...]:
@@ -124,8 +132,9 @@ def _least(case: Case, facts: Facts, backend: str, build: int | None) -> int:
     """Bytes that another server of the host needs at least."""
     if not case.layout.formula:
         return case.layout.sums.total
-    wanted = wished(case.server)
+    wanted = wished(case.server, cache_ram(facts) * MIB)
     if wanted.context is None:
         wanted = replace(wanted, context=min(ENOUGH, case.layout.trained or ENOUGH))
-    placed = placement.whole(Model(case.layout, wanted, build=build), whole(facts, backend))
+    model = Model(case.layout, wanted, build=build, reordered=reordered(facts, backend))
+    placed = placement.whole(model, whole(facts, backend))
     return sum(use.total for use in placed.devices) or placed.host.total

@@ -14,7 +14,7 @@ from fleet.core.plan import size_text
 from fleet.core.proof import Expected
 from fleet.models import kv, placement, wish
 from fleet.models.fit import fit
-from fleet.models.judge import speeds
+from fleet.models.judge import speeds, unmeasured
 from fleet.models.layout import Layout
 from fleet.models.placement import Model, Placement
 from fleet.models.repack import reordered
@@ -84,11 +84,11 @@ def size(
         reason=reason,
         kv_reason=kv_reason,
     )
-    expected = _expected(case, wanted, chosen, best, facts, backend, build, is_whole)
+    expected, why = _expected(case, wanted, chosen, best, facts, backend, build, is_whole)
     return Sized(
         sizing,
         expected,
-        (_needs(expected, chosen.cache_ram), *_notes(best, layout, pools, is_whole)),
+        (_needs(expected, chosen.cache_ram, why), *_notes(best, layout, pools, is_whole)),
     )
 
 
@@ -156,7 +156,8 @@ def _choose(
         if plain is not None:
             return replace(wanted, context=plain), _reason(plain, trained, is_whole, pools), ""
     least = min(LEAST, trained)
-    return replace(wanted, context=least), f"the least that is of use; {layout.layers} layers do not fit", ""
+    names = " and ".join(_place(pool) for pool in _scarce(pools))
+    return replace(wanted, context=least), f"the least that is of use; its part of {names} holds no more", ""
 
 
 def contexts(trained: int) -> Iterator[int]:
@@ -172,14 +173,24 @@ def _divides(layout: Layout) -> bool:
 
 
 def _reason(tokens: int, trained: int, is_whole: bool, pools: tuple[Pool, ...]) -> str:
-    scarce = [pool for pool in pools if not pool.is_host] or list(pools)
-    names = ", ".join(pool.name for pool in scarce)
-    have = f"{size_text(sum(pool.available or 0 for pool in scarce))} for it on {names}"
+    scarce = _scarce(pools)
+    names = ", ".join(_place(pool) for pool in scarce)
+    room = size_text(sum(pool.available or 0 for pool in scarce))
+    have = f"{room} for it {'in' if scarce[0].is_host else 'on'} {names}"
     if tokens == trained:
         return f"as the model was trained; there are {have}"
     if not is_whole:
         return f"enough, and more would push more layers into main memory; there are {have}"
     return f"the largest round number that fits; the model was trained for {trained}, there are {have}"
+
+
+def _scarce(pools: tuple[Pool, ...]) -> list[Pool]:
+    """The devices, or main memory where there is none."""
+    return [pool for pool in pools if not pool.is_host] or list(pools)
+
+
+def _place(pool: Pool) -> str:
+    return pool.title if pool.is_host else pool.name
 
 
 def _check(host: str, case: Case, chosen: Wish, facts: Facts, backend: str, build: int | None) -> None:
@@ -212,26 +223,32 @@ def _expected(
     backend: str,
     build: int | None,
     is_whole: bool | None,
-) -> Expected:
-    """What the start should show: no prompts are cached yet, and the context is empty."""
+) -> tuple[Expected, str | None]:
+    """What the start should show: no prompts are cached yet, and the context is empty.
+
+    Returns:
+        It, and what its speed stands on, or why that is unknown.
+    """
     is_by_hand = (
         wanted.gpu_layers is not None or wanted.experts_on_host or "override-tensor" in case.server.args
     )
     empty = replace(best, uses=tuple(replace(use, kv=0) for use in best.uses))
     speed = speeds(facts, backend, case.layout, chosen, build)(empty)
-    return Expected(
+    expected = Expected(
         sum(use.total for use in best.uses) - chosen.cache_ram,
         None if is_by_hand else is_whole,
         *((speed.tps, speed.low, speed.high) if speed is not None else (None, None, None)),
     )
+    return expected, unmeasured(facts, backend) if speed is None else speed.reason
 
 
-def _needs(expected: Expected, lent: int) -> str:
+def _needs(expected: Expected, lent: int, why: str | None) -> str:
     cached = f", and up to {size_text(lent)} for cached prompts" if lent else ""
     speed = "its speed here is unknown"
     if expected.low is not None and expected.high is not None:
         speed = f"{expected.low:.0f}-{expected.high:.0f} tokens/s are expected"
-    return f"needs {size_text(expected.bytes or 0)} of memory{cached}; {speed}"
+    reason = f" ({why})" if why else ""
+    return f"needs {size_text(expected.bytes or 0)} of memory{cached}; {speed}{reason}"
 
 
 def _notes(best: Placement, layout: Layout, pools: tuple[Pool, ...], is_whole: bool | None) -> Iterator[str]:

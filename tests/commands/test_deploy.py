@@ -274,8 +274,10 @@ def test_explain_prints_every_setting_with_its_reason_and_source():
     found = ended(flow, WEIGHTS)
     text = list(plan.verb.lines(asking, {"laptop": found}))
     assert "chat@laptop" in text
-    (threads,) = [line for line in text if line.startswith("  --threads ")]
-    assert threads.startswith("  --threads 6: the 6 cores") and threads.endswith("cpu_get_num_math]")
+    first = next(number for number, line in enumerate(text) if line.startswith("  --threads "))
+    assert text[first].startswith("  --threads 6: the 6 cores")
+    assert text[first + 1].startswith("      ") and text[first + 1].endswith("cpu_get_num_math]")
+    assert max(map(len, text)) <= 80
     (host,) = plan.verb.document(asking, {"laptop": found})["hosts"]
     assert all(one["reason"] and one["source"] for one in host["settings"]["chat"])
     quiet = request("plan")

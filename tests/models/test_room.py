@@ -35,6 +35,16 @@ def test_what_the_desktop_holds_is_not_there_and_is_named():
     assert any("other programs hold 3.2 GiB" in note for note in card.notes)
 
 
+@pytest.mark.parametrize(
+    ("memory", "limit"),
+    # Source: recommendedMaxWorkingSetSize of an M2 Max (that build printed MiB), M4 Max and two M3 Max
+    [(32, 21845.34 * MIB), (36, 28991.03e6), (48, 38654.71e6), (128, 103079.22e6)],
+)
+def test_what_is_assumed_of_an_apple_gpu_is_below_every_limit_that_was_seen(memory, limit):
+    mac = replace(M3_MAX, memory=Memory(memory * GIB, memory * GIB, True, None, None))
+    assert 0.85 * limit < pools(mac, "metal")[0].total <= limit
+
+
 def test_each_card_is_a_pool():
     assert [(pool.name, pool.is_host) for pool in pools(TWO_3090, "cuda")] == [
         ("CUDA0", False),

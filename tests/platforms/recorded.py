@@ -2,7 +2,6 @@
 
     A value      what the reader finds
     Unknown(...) nothing, and this must stand in the reason
-    ELSEWHERE    read by another room, whose tests have it
 
 A pattern may stand for files of which the same is true.
 """
@@ -18,16 +17,6 @@ class Unknown:
     words: str
 
 
-ELSEWHERE = {
-    "linux-debian12-vm-cpu-only/cmake.*.txt": "fleet.builds.explain",
-    "macos-m4max-36gb/ggml_metal_device_init.log": "fleet.models.buffers",
-    "macos-metal-limits/*.txt": "fleet.models.buffers",
-    "nvcc-toolkit-limits.measured.txt": "fleet.backends",
-    "nvidia-rtx4070-desktop/llama-server.fit-and-oom.log": "fleet.models.buffers",
-    "nvidia-rtx4070-desktop/llama-bench.b8571-rows.txt": "fleet.models.speed",
-    "reference-decode-speeds.csv": "fleet.models.speed",
-}
-
 H100 = "nvidia-linux-h100-mig-590.48.01"
 L40S = "nvidia-linux-l40s-595.80"
 SUPER = "nvidia-linux-rtx-4080-super-595.71.05"
@@ -35,8 +24,40 @@ VM = "linux-debian12-vm-cpu-only"
 DRIVER = "Make sure that the latest NVIDIA driver is installed"
 PARTS = tuple(f"MIG-{n:08d}-0000-0000-0000-{n:012d}" for n in range(4))
 
+ASSUMED = "66% of memory, assumed until a build there names the limit"
+
 # file, reader in test_recordings.py, what comes of it
 ROWS: tuple[tuple[str, str, Any], ...] = (
+    # builds: why cmake failed, by its exit code
+    (
+        f"{VM}/cmake.find_package-cudatoolkit-vulkan-missing.txt",
+        "cmake",
+        "the development files of Vulkan are not there: Vulkan_LIBRARY Vulkan_INCLUDE_DIR glslc",
+    ),
+    (
+        f"{VM}/cmake.project-CUDA.broken-nvcc-on-path.txt",
+        "cmake",
+        "nvcc is there and compiles nothing: its toolkit is not whole",
+    ),
+    (f"{VM}/cmake.project-CUDA.no-nvcc.txt", "cmake", "the CUDA toolkit was not found"),
+    (f"{VM}/cmake.project-CUDA.toolkit13-no-gpu.ok.txt", "cmake", None),
+    ("nvcc-toolkit-limits.measured.txt", "toolkits", ()),  # nothing that our data say otherwise
+    # llama.cpp: MiB of weights, keys and values, and what was refused, by device
+    (
+        "nvidia-rtx4070-desktop/llama-server.fit-and-oom.log",
+        "buffers",
+        {"host": (8740.26, 4608.0, 0.0), "CUDA0": (6096.65, 3584.0, 1401.75)},
+    ),
+    # Metal names its limit where no buffer is: nothing that a server allocated
+    ("macos-m4max-36gb/ggml_metal_device_init.log", "metal", Unknown(ASSUMED)),
+    ("macos-metal-limits/*.txt", "metal", Unknown(ASSUMED)),
+    # speeds: rows that are judged, and those within the range
+    ("reference-decode-speeds.csv", "speeds", (35, 35)),
+    (
+        "nvidia-rtx4070-desktop/llama-bench.b8571-rows.txt",
+        "bench",
+        Unknown("vulkan-qwen3.5-9b-q4km: no bandwidth, layers or bytes"),
+    ),
     # NVIDIA: name, capability, MiB in all, MiB free, driver
     (
         f"{SUPER}/idle.query-gpu.txt",

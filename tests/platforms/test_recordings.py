@@ -1,13 +1,17 @@
 """Every recorded output, errors included, read by who reads it. The table is in recorded.py."""
 
+import csv
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fnmatch import fnmatch
 from typing import Any
 
 import pytest
 
-from fleet.builds.explain import SMOKE, explain
+from benchmarks import speed
+from fleet.backends.rules.nvidia import TOOLKITS, architecture, ceiling, fits_card
+from fleet.builds.explain import CONFIGURE, SMOKE, explain
+from fleet.models import buffers, room
 from fleet.platforms import linux, macos
 from fleet.platforms.base import PLATFORMS, Section, recognised
 from fleet.platforms.probe.answer import pairs
@@ -16,8 +20,9 @@ from fleet.platforms.probe.gpus import gpus
 from fleet.platforms.probe.memory import is_memory, limit, memory
 from fleet.platforms.probe.nvidia import instances, nvidia_cards
 from fleet.platforms.probe.tools import version
+from tests.models.values import M3_MAX
 from tests.platforms.machines import RECORDINGS
-from tests.platforms.recorded import ELSEWHERE, ROWS, Unknown
+from tests.platforms.recorded import ROWS, Unknown
 
 pytestmark = pytest.mark.skipif(not RECORDINGS.is_dir(), reason="../shared/recordings is not there")
 
@@ -120,6 +125,74 @@ def mac(section: str, fact: Callable[[Any], Any], status: int = 0) -> Callable[[
     return read
 
 
+def configured(text: str) -> Answer:
+    """Why CMake failed, by the exit code in the last line."""
+    is_well = text.splitlines()[-1] == "exit=0"
+    cause, following = explain(text.splitlines(), 0 if is_well else CONFIGURE)
+    assert following
+    return None if cause == "the build ended with exit code 0" else cause, {}
+
+
+def allocated(text: str) -> Answer:
+    """MiB of weights, of keys and values, and of what was refused, by device."""
+    found = buffers.read(text.splitlines())
+    refused = {one.device: one.bytes for one in found.refused}
+    return {
+        device: tuple(
+            round(size / MIB, 2) for size in (kinds["weights"], kinds["kv"], refused.get(device, 0))
+        )
+        for device, kinds in found.by_device().items()
+    }, {}
+
+
+def metal(text: str) -> Answer:
+    """Of Metal's own lines nothing is a buffer; its limit is what a build's devices tell, else assumed."""
+    pool, _ = room.pools(M3_MAX, "metal")
+    return buffers.read(text.splitlines()).total, {pool.name: pool.notes[0]}
+
+
+def contradictions(text: str) -> Answer:
+    """Toolkits, as measured, of which our rules say something else."""
+    found = []
+    for line in text.splitlines()[1:]:
+        release, most_gcc, below, most_clang, listed = re.fullmatch(
+            r"(\S+) +gcc (\d+) +(?:< (\d+)|\d+\.\.(\d+)) +(.*)", line
+        ).groups()
+        toolkit = tuple(int(part) for part in release.split(".")[:2])
+        rule = ceiling(toolkit)
+        clang = int(most_clang) if most_clang else int(below) - 1
+        if (rule.gcc, rule.clang) != (int(most_gcc), clang):
+            found.append(f"{release}: {rule}")
+        if "not printed" not in listed:
+            cards = set(re.findall(r"\d+", listed))
+            found += [
+                f"{release}: {capability}"
+                for capability in TOOLKITS
+                if (architecture(capability) in cards) != (fits_card(toolkit, capability) is None)
+            ]
+    return tuple(found), {}
+
+
+def judged(lines: Iterable[dict[str, str]]) -> Answer:
+    """Rows that are predicted, those whose range holds what was measured, and why others are left."""
+    rows, left = speed.read(lines)
+    good = sum(row.predicted().low <= row.tps <= row.predicted().high for row in rows)
+    return (len(rows), good), dict(enumerate(left))
+
+
+def benched(text: str) -> Answer:
+    """Speeds of llama-bench as rows of the benchmark; the file does not tell the size of its models."""
+    names = ("model", "backend", "test", "tps")
+    rows = [
+        dict(zip(names, line.split()[:4], strict=True)) for line in text.splitlines() if " tg128 " in line
+    ]
+    assert len(rows) == 7
+    unsaid = {"device": "RTX 4070", "source": "b8571", "fitted": ""}
+    return judged(
+        unsaid | dict.fromkeys(("bandwidth_GBps", "layers", "bytes_read_per_token"), "") | row for row in rows
+    )
+
+
 READERS: dict[str, Callable[[str], Answer]] = {
     "nvidia": nvidia(0),
     "nvidia-2": nvidia(2),
@@ -147,6 +220,12 @@ READERS: dict[str, Callable[[str], Answer]] = {
         version(next(line for line in text.splitlines() if re.search(r"[0-9]\.[0-9]", line))),
         {},
     ),
+    "cmake": configured,
+    "toolkits": contradictions,
+    "buffers": allocated,
+    "metal": metal,
+    "speeds": lambda text: judged(csv.DictReader(text.splitlines())),
+    "bench": benched,
     "smoke": lambda text: (explain(text.splitlines(), SMOKE)[0], {}),
     "platform": platform,
     "sw_vers": mac("sw_vers", lambda known: known.os_version),
@@ -195,7 +274,7 @@ def test_a_recording_gives_its_value_or_the_reason_why_it_has_none(name, reader,
 
 
 def test_every_recording_stands_in_the_table_and_every_row_has_one():
-    patterns = [pattern for pattern, _, _ in ROWS] + list(ELSEWHERE)
+    patterns = [pattern for pattern, _, _ in ROWS]
     assert [name for name in FILES if not any(fnmatch(name, pattern) for pattern in patterns)] == []
     assert [pattern for pattern in patterns if not matching(pattern)] == []
 

@@ -2,26 +2,18 @@
 
     http      what health, props, slots and metrics make of an answer; {} where it is none of theirs
     ended     words of the cause that a server's log and exit code give
-    built     words of the cause that a build's log gives
     devices   names of the devices that a build lists
     flags     one flag that a help text names
-    ELSEWHERE read by another room, whose tests have it
+    version   build number, commit, version for people
+    buffers   MiB of weights, keys and values, compute, output by device; {} where the log has no buffers
+    sums      MiB in all by device that a server printed when it ended
+    built     the cause in a build's log, with its exit code; None where it ended with 0
+    cases     the same of a file with many; those that failed
 
 A pattern may stand for files of which the same is true.
 """
 
 from typing import Any
-
-ELSEWHERE = {
-    "b10434-vulkan/version.txt": "fleet.servers.capabilities",
-    "b10434-vulkan/log_all_layers.stderr.txt": "fleet.models.buffers",
-    "b10434-vulkan/log_partial_10.stderr.txt": "fleet.models.buffers",
-    "b11434-cpu/kv/*.txt": "fleet.models.buffers",
-    "b11434-cpu/log_lv[45].stderr.txt": "fleet.models.buffers",
-    "b11434-cpu/log_jsonl_*.stdout.txt": "fleet.models.buffers",
-    "b11434-cpu/rpc/log_lv4_*.stderr.txt": "fleet.models.buffers",
-    "b11434-cpu/build/*.txt": "fleet.builds.explain",
-}
 
 NONE: dict[str, Any] = {}
 MODEL = "models/gemma-3-270m-q4_k_m.gguf"
@@ -30,9 +22,70 @@ ENDED = "it ended by itself"
 HTTP = "b11434-cpu/http"
 ROUTER = "b11434-cpu/http_router"
 EXIT = "b11434-cpu/exit"
+KV = "b11434-cpu/kv"
+RPC = "b11434-cpu/rpc"
 
 # file, reader in test_llama_cpp.py, what comes of it; the first row that matches a file counts
 ROWS: tuple[tuple[str, str, Any], ...] = (
+    ("b10434-vulkan/version.txt", "version", (1, "7e4c0a9", "0.1.0-dev")),
+    # what a start allocated
+    (
+        "b10434-vulkan/log_all_layers.stderr.txt",
+        "buffers",
+        {"host": (170.0, None, 5.52, 1.0), "Vulkan0": (65.16, 21.0, 19.52, None)},
+    ),
+    (
+        "b10434-vulkan/log_partial_10.stderr.txt",
+        "buffers",
+        {"host": (202.39, 10.0, 5.52, 1.0), "Vulkan0": (32.77, 11.0, 21.93, None)},
+    ),
+    (f"{KV}/c4000_np3_split.txt", "buffers", {"host": (247.82, 58.5, 20.82, 3.0)}),
+    (f"{KV}/c4096_np1_f16.txt", "buffers", {"host": (247.82, 27.0, 23.28, 1.0)}),
+    (f"{KV}/c4096_np1_loadmode_none.txt", "buffers", {"host": (235.17, 27.0, 23.28, 1.0)}),
+    (f"{KV}/c4096_np1_q4_0.txt", "buffers", {"host": (247.82, 7.6, 23.81, 1.0)}),
+    (f"{KV}/c4096_np1_q8_0.txt", "buffers", {"host": (247.82, 14.35, 23.81, 1.0)}),
+    (f"{KV}/c4096_np1_swa_full.txt", "buffers", {"host": (247.82, 72.0, 26.28, 1.0)}),
+    (f"{KV}/c4096_np1_ub2048.txt", "buffers", {"host": (247.82, 49.5, 99.11, 1.0)}),
+    (f"{KV}/c4096_np4_split.txt", "buffers", {"host": (247.82, 72.0, 20.28, 4.0)}),
+    (f"{KV}/c4096_np4_unified.txt", "buffers", {"host": (247.82, 49.5, 24.78, 4.0)}),
+    (f"{KV}/c4096_np_auto.txt", "buffers", {"host": (247.82, 49.5, 24.78, 4.0)}),
+    ("b11434-cpu/log_lv4.stderr.txt", "buffers", {"host": (247.82, 21.0, 21.28, 1.0)}),
+    ("b11434-cpu/log_lv5.stderr.txt", "buffers", {}),  # cut within the rehearsal of --fit
+    ("b11434-cpu/log_jsonl_lv4.stdout.txt", "buffers", {"host": (247.82, 21.0, 21.28, 1.0)}),
+    ("b11434-cpu/log_jsonl_default.stdout.txt", "sums", {"host": 289}),
+    (
+        f"{RPC}/log_lv4_rpc_device_none.stderr.txt",
+        "buffers",
+        {"host": (247.82, 21.0, 21.28, 1.0)},
+    ),
+    (
+        f"{RPC}/log_lv4_rpc_partial_10.stderr.txt",
+        "buffers",
+        {"host": (209.07, 10.0, 21.28, 1.0), "RPC0": (202.77, 11.0, 17.52, None)},
+    ),
+    (
+        f"{RPC}/log_lv4_*.stderr.txt",
+        "buffers",
+        {"host": (170.0, None, 8.03, 1.0), "RPC0": (235.16, 21.0, 20.02, None)},
+    ),
+    # builds
+    ("b11434-cpu/build/b1.*.txt", "built-0", None),
+    ("b11434-cpu/build/ninja_progress_excerpt.txt", "built-0", None),
+    (
+        "b11434-cpu/build/configure_cases.txt",
+        "cases",
+        {
+            "-DLLAMA_CUBLAS=ON": "LLAMA_CUBLAS is deprecated, use GGML_CUDA instead",
+            "-DGGML_BACKEND_DL=ON": "GGML_NATIVE is not compatible with GGML_BACKEND_DL, consider using",
+            "-DGGML_CPU_ALL_VARIANTS=ON": "GGML_CPU_ALL_VARIANTS requires GGML_BACKEND_DL",
+            "-DGGML_HIP=ON": "no HIP compiler",
+            "-DGGML_VULKAN=ON": "Vulkan_LIBRARY Vulkan_INCLUDE_DIR glslc",
+            "-DGGML_METAL=ON": "find_library",
+            "-DGGML_BLAS=ON -DGGML_BLAS_VENDOR=OpenBLAS": "BLAS not found",
+            "-DLLAMA_CUDA=ON": "development files for cublas",
+            "-DGGML_CUDA=ON -DCMAKE_CUDA_ARCHITECTURES=89": "development files for cublas",
+        },
+    ),
     # HTTP: (status of the model), (asleep, slots, context, alias), (slot, busy, decoded), (busy, waiting)
     ("b10434-vulkan/http_*.http", "http", {"health": "loading"}),
     (f"{HTTP}/*health*.http", "http", {"health": "ready"}),

@@ -116,7 +116,8 @@ def test_a_small_cache_type_brings_flash_attention():
     found = values(sizing=replace(MODEL, kv_type="q8_0", kv_reason="short of room"))
     assert (found["cache-type-k"], found["cache-type-v"], found["flash-attn"]) == ("q8_0", "q8_0", "on")
     assert values()["flash-attn"] == "auto"
-    assert "cache-type-k" not in values()
+    assert values()["cache-type-k"] is None
+    assert "f16" in chosen()["cache-type-k"].reason
 
 
 def test_texts_to_embed_fit_into_one_batch():

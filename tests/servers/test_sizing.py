@@ -8,10 +8,10 @@ from fleet.core.errors import PlanError
 from fleet.core.facts import Cpu, Gpu, Memory
 from fleet.io.model_memory import read_header
 from fleet.models.layout import layout
-from fleet.servers.shares import Case
+from fleet.servers.shares import Case, recommended
 from fleet.servers.sizing import contexts, size
 from tests.servers.values import GIB, RTX, facts, server
-from tests.shapes import SHAPES, write
+from tests.shapes import Q4_K, SHAPES, write
 
 DESKTOP = facts(host="rtx", gpus=(RTX,), memory=Memory(64 * GIB, 40 * GIB, False, 0, 0))
 MAC = facts(
@@ -44,9 +44,8 @@ def test_a_model_that_fits_gets_the_context_it_was_trained_for(sized):
     found = sized("llama3-8b")
     assert (found.sizing.context, found.sizing.is_whole) == (8192, True)
     (note,) = found.notes
-    assert note.startswith(
-        "needs 9.1 GiB of memory, and up to 2.0 GiB for cached prompts; 4"
-    ) and note.endswith("tokens/s are expected")
+    assert note.startswith("needs 9.1 GiB of memory, and up to 2.0 GiB for cached prompts; 4")
+    assert "tokens/s are expected (cuda: " in note
     assert found.expected.is_whole
     assert found.expected.low < found.expected.tps < found.expected.high
 
@@ -63,6 +62,29 @@ def test_a_smaller_cache_type_is_chosen_only_where_the_context_would_be_too_smal
     assert "f16 would leave 4096" in found.kv_reason
     assert sized("gemma2-9b", kv_type="f16").sizing.kv_type is None
     assert sized("gemma2-9b", args={"flash-attn": False}).sizing.kv_type is None  # it would need that
+
+
+def test_what_a_processor_keeps_twice_is_not_shared_out_to_others(tmp_path):
+    cores = Cpu("Cortex-A76", 4, None, 4, ("asimddp",))
+    board = facts(host="pi", arch="arm64", cpu=cores, memory=Memory(16 * GIB, 15 * GIB, False, 0, 0))
+    model = layout(read_header(write(tmp_path / "m.gguf", SHAPES["qwen3-8b"], file_type=15, packed=Q4_K)))
+    big = Case("big", server(model="qwen3-8b"), model)
+    little = layout(read_header(write(tmp_path / "n.gguf", SHAPES["gemma3-270m"])))
+    other = Case("other", server(model="small"), little)
+    found = size("pi", big, [other], board, "cpu", None)
+    assert found.sizing.context >= 8192
+    assert not any("little memory" in note for note in found.notes)
+
+
+def test_other_servers_on_unified_memory_take_from_the_device_and_from_main_memory_alike():
+    board = facts(
+        host="jetson",
+        arch="arm64",
+        memory=Memory(8 * GIB, 7 * GIB, True, 0, 0),
+        gpus=(Gpu("nvidia", "Orin", "cuda", None, None, "8.7", None, "12.6"),),
+    )
+    # of 8 GiB one stays free, one is the system's, one the other servers'
+    assert [pool.available for pool in recommended(board, "cuda", GIB)] == [5 * GIB, 5 * GIB]
 
 
 def test_layers_in_main_memory_are_said_before_anything_moves(sized):
