@@ -4,6 +4,7 @@ llama.cpp takes most unknown `GGML_*` options without a word and changes nothing
 from an old page becomes one for the CPU. Nothing is passed on here that is not known.
 """
 
+import difflib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,8 +23,8 @@ from fleet.builds.option_names import (
 )
 from fleet.core.errors import PlanError
 from fleet.core.facts import Facts
-from fleet.core.names import nearest
 
+ALIKE = 0.8  # of 1; names that share only a prefix reach 0.6
 TRUTH = {
     "on": True,
     "off": False,
@@ -137,8 +138,9 @@ def _refusal(name: str, value: object) -> str | None:
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{1,99}", name):
         return "not the name of a CMake option"
     if name.startswith(("GGML_", "LLAMA_")) and name not in KNOWN and name not in COMPUTES:
-        near = nearest(name, KNOWN | COMPUTES)
-        return f"llama.cpp has no such option, and would ignore it without a word -> {near[0]}"
+        near = difflib.get_close_matches(name, KNOWN | COMPUTES, n=1, cutoff=ALIKE)
+        what = "llama.cpp has no such option, and would ignore it without a word"
+        return f"{what} -> {near[0]}" if near else f"{what} -> leave out {name}"
     if name in BOOLEAN and _truth(value) is None:
         return "should be true or false"
     if not isinstance(value, (str, int, float)) or "\n" in str(value):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from fleet.core.inventory import Inventory
 
 WIDE = 78  # columns
+MOST_CONTEXT, MOST_PARALLEL = 2**31 - 1, 4096  # as in the inventory
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,16 @@ def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Answer]:
     """The header, the host, and the verdict; nothing is fetched or changed.
 
     Raises:
-        UsageError: no such model, or a cache type that is none.
+        UsageError: no such model, a cache type that is none, or a number that no server takes.
     """
     kind = request["kv_type"]
     if kind is not None and kind not in KINDS:
         raise UsageError(f"no KV cache type called {kind!r}", next=f"--kv-type, one of: {', '.join(KINDS)}")
+    for option, most in (("context", MOST_CONTEXT), ("parallel", MOST_PARALLEL)):
+        if request[option] is not None and not 0 < request[option] <= most:
+            raise UsageError(
+                f"--{option} {request[option]} is not between 1 and {most}", next="fleet fit --help"
+            )
     name = str(request["model"])
     weights: Weights = yield ReadWeights(name)
     facts = yield from probe(host)
@@ -174,14 +180,14 @@ def lines(request: Request, results: Results) -> Iterable[str]:
     answers, errors = split(results)
     first = next(iter(answers.values()), None)
     if first is not None:
-        yield _title(str(request["model"]), first)
+        yield from _wrapped("", _title(str(request["model"]), first))
     good = [host for host, one in answers.items() if one.fit.verdict == "fits"]
     for host, answer in answers.items():
         yield ""
         yield from _answer(host, answer, [other for other in good if other != host])
     for host, error in errors.items():
         yield ""
-        yield f"{host}: unknown, {error.what}"
+        yield from _wrapped("", f"{host}: unknown, {error.what}")
 
 
 def _title(name: str, answer: Answer) -> str:
@@ -241,7 +247,7 @@ def _wrapped(label: str, text: str) -> Iterable[str]:
         if len(line) > len(label) and len(line) + len(word) + 1 > WIDE:
             yield line.rstrip()
             line = " " * len(label)
-        line += word if line.endswith(" ") else f" {word}"
+        line += word if not line or line.endswith(" ") else f" {word}"
     yield line.rstrip()
 
 

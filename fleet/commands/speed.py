@@ -1,5 +1,6 @@
 """How fast a chip can decode, and which published speeds are impossible."""
 
+import textwrap
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from fleet.core.inventory import Inventory
     from fleet.models.claims import Claim, Verdict
 
+WIDTH = 80  # columns
+# what a person may type: GB, layers (llama.cpp's most are 512), GPU cores, tokens/s
+BOUNDS = {"reads": (1e-6, 1e6), "layers": (1, 1024), "cores": (1, 100_000), "claim": (1e-3, 1e9)}
 API = {"apple": "metal", "nvidia": "cuda", "amd": "hip", "intel": "vulkan"}
 
 
@@ -35,8 +39,8 @@ def lines(request: Request, results: Results) -> Iterable[str]:
     verdicts = _verdicts(results)
     if not verdicts:
         return
-    head = ("DEVICE", "MODEL", "GB/TOKEN", "CLAIMED", "CEILING", "EXPECTED", "VERDICT")
-    yield from table(
+    head = ("DEVICE", "MODEL", "GB", "CLAIMED", "CEILING", "EXPECTED")
+    top, *rows = table(
         head,
         (
             (
@@ -46,15 +50,19 @@ def lines(request: Request, results: Results) -> Iterable[str]:
                 rate_text(one.claim.tps) if one.claim.tps else "-",
                 rate_text(one.speed.ceiling),
                 f"{rate_text(one.speed.low)} to {rate_text(one.speed.high)}",
-                one.sentence if one.claim.tps else "",
             )
             for one in verdicts
         ),
     )
+    yield top
+    for row, one in zip(rows, verdicts, strict=True):
+        yield row
+        if one.claim.tps:
+            yield from textwrap.wrap(one.sentence, WIDTH, initial_indent="  ", subsequent_indent="  ")
     if len(verdicts) == 1:
-        yield verdicts[0].speed.reason
+        yield from textwrap.wrap(verdicts[0].speed.reason, WIDTH)
     else:
-        yield "tokens/s; ceiling: bandwidth / bytes of a token"
+        yield "GB that a token reads; tokens/s; ceiling: bandwidth / bytes of a token"
         yield "one of your own: fleet speed RTX 4070 --reads 4.7 --claim 45"
 
 
@@ -67,6 +75,11 @@ def _claim(request: Request) -> "Claim":
     name = " ".join(request["chip"])
     if not request["reads"]:
         raise UsageError("how much does a token read?", next=f"fleet speed {name} --reads 4.7")
+    for option, (least, most) in BOUNDS.items():
+        value = request[option]
+        if value is not None and not least <= value <= most:  # NaN is neither
+            what = f"--{option} {value:g} is not between {least:g} and {most:g}"
+            raise UsageError(what, next="fleet speed --help")
     found = named(name, request["cores"])
     if found is None:
         near = nearest(name, [chip.name for chip in CHIPS])

@@ -1,7 +1,6 @@
 """What a start was expected to show, and what it showed: kept on the host beside the service."""
 
 import json
-import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,7 +8,7 @@ from fleet.core.text import safe_line
 
 LONGEST = 4000  # characters of a proof as text
 MOST_DEVICES = 64
-MOST = 2**60  # of any count of bytes
+MOST = 2**60  # of any count of bytes, and of any other number
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +144,7 @@ def _count(value: Any) -> int | None:
 
 
 def _number(value: Any) -> float | None:
-    return value if type(value) in (int, float) and math.isfinite(value) else None
+    return value if type(value) in (int, float) and 0 <= value < MOST else None  # NaN is neither
 
 
 def _claim(value: Any) -> bool | None:

@@ -57,7 +57,9 @@ def repack(file: Path, to: Path, shown: str) -> None:
         else:
             with tarfile.open(file, "r:gz") as tar:
                 _write(_bounded(_tarred(tar)), to, shown)
-    except DAMAGED as error:
+    except (*DAMAGED, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # of the disk; that a member is shorter than it claims comes without a number
         raise FleetError(
             f"{shown} is no whole tar.gz or zip archive: {safe_line(str(error), 200)}",
             kind="source",

@@ -75,6 +75,11 @@ def fit(
         why = f"the room of {unknown[0].name} is unknown: {'; '.join(unknown[0].notes)}"
         return _unknown(layout, wish, pools, build, reordered, why)
 
+    silent = [pool.name for pool in pools if oracle is not None and pool.name not in oracle]
+    if silent and wish.gpu_layers != 0:
+        why = f"llama-fit-params there says nothing of {silent[0]}: its build may not see that device"
+        return _unknown(layout, wish, pools, build, reordered, why)
+
     def sized(one: Layout, other: Wish) -> Model:
         return Model(one, other, build=build, reordered=reordered)
 

@@ -29,6 +29,10 @@ def arguments(wish: Wish, context: int) -> str:
     """
     words = ["--ctx-size", context, "--parallel", wish.parallel, "--ubatch-size", wish.ubatch]
     words += ["--cache-type-k", wish.kv_type_k, "--cache-type-v", wish.kv_type_v, "--fit-print", "on"]
+    if wish.devices is not None:
+        words += ["--device", ",".join(wish.devices)]
+    if wish.split:
+        words += ["--tensor-split", ",".join(str(share) for share in wish.split)]
     if wish.gpu_layers is not None:
         words += ["--gpu-layers", wish.gpu_layers]
     if wish.experts_on_host:

@@ -114,6 +114,7 @@ MEANT: dict[str, dict[str, tuple[object, str]]] = {
         "-2": ("all", "--gpu-layers -2 is written as all"),
     }
 }
+LAYERS = ("gpu-layers", "n-gpu-layers")
 LEVELS = {"fit"}  # short and long name are the same
 
 
@@ -190,6 +191,8 @@ def value_errors(written: str, name: str, value: object) -> list[str]:
     if isinstance(value, (list, tuple)):
         bad = [item for item in value if isinstance(item, (bool, dict, list, tuple)) or "\0" in str(item)]
         return [f"{written}: a list holds text and numbers only"] if bad or not value else []
+    if name in LAYERS and not re.fullmatch(r"-[12]|[0-9]{1,9}|auto|all", str(value)):
+        return [f'{written}: {value!r} is neither a number of layers nor "auto" or "all"']
     if value is None or isinstance(value, Mapping):
         return [f"{written}: a flag is text, a number, true, false or a list"]
     if isinstance(value, str) and ("\0" in value or "\n" in value):

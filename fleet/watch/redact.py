@@ -21,7 +21,7 @@ HEADER = re.compile(
 )
 BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}")
 WORDS = (
-    r"api[_-]?keys?|(?:access|auth|hf|id|refresh|session|github|gitlab)[_-]?tokens?|token|secrets?|passw(?:or)?d|"
+    r"(?:api|access)[_-]?keys?|(?:access|auth|hf|id|refresh|session|github|gitlab)[_-]?tokens?|token|secrets?|passw(?:or)?d|"
     r"passphrase|private[_-]?key|credentials?|signature"
 )
 # `--api-key-file` names a place, `max_tokens` a number of words.

@@ -143,3 +143,8 @@ def test_the_tables_do_not_contradict_one_another():
     assert not RENAMED.keys() & (KNOWN | DROPPED.keys() | REFUSED.keys())
     assert set(BASELINE) <= INSTRUCTIONS.keys() <= KNOWN
     assert not COMPUTES & REFUSED.keys()
+
+
+def test_an_option_that_is_like_no_other_gets_no_stranger_proposed():
+    (error,) = judge({"LLAMA_FLASH_ATTN": True})
+    assert error.endswith("-> leave out LLAMA_FLASH_ATTN")

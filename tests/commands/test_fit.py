@@ -181,3 +181,14 @@ def test_a_gpu_that_nothing_can_be_built_for_is_named(weights):
     found = answered(request("rtx", context=4096), weights["qwen3-8b"], "rtx", facts=bare)
     assert [pool.name for pool in found.fit.pools] == ["CUDA0", "host"]
     assert any("nvcc" in note and "as if that were mended" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("option", [{"parallel": 0}, {"parallel": -1}, {"context": 0}, {"context": 10**22}])
+def test_a_number_that_no_server_takes_is_a_mistake_of_the_person(weights, option):
+    with pytest.raises(UsageError, match="is not between 1 and"):
+        answered(request("rtx", **option), weights, "rtx")
+
+
+def test_a_long_error_is_told_within_eighty_columns():
+    gone = UnreachableError("no route to it " * 20, host="gone", next="fleet facts gone")
+    assert max(map(len, lines(request("gone"), {"gone": gone}))) <= 80

@@ -189,3 +189,13 @@ def test_what_is_no_archive_or_half_of_one_says_so(tmp_path):
     (tmp_path / "x.zip").write_bytes(data)
     with pytest.raises(FleetError, match=r"is no whole|holds no|hostile"):
         repack(tmp_path / "x.zip", tmp_path / "out", "x")
+
+
+def test_a_member_that_is_shorter_than_its_zip_says_is_damage_and_no_full_disk(tmp_path):
+    path = zipped(tmp_path / "x.zip", HONEST)
+    data = bytearray(path.read_bytes())
+    entry = data.find(b"PK\x01\x02")
+    data[entry + 24 : entry + 28] = (999_999).to_bytes(4, "little")
+    path.write_bytes(data)
+    with pytest.raises(FleetError, match=r"x\.zip is no whole tar\.gz or zip archive"):
+        repack(path, tmp_path / "out.tar.gz", "x.zip")

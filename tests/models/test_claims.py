@@ -1,5 +1,9 @@
 """Which published speeds cannot be true."""
 
+import math
+
+import pytest
+
 from fleet.commands import speed as verb
 from fleet.core.errors import PlanError, UsageError
 from fleet.models.claims import Claim, article, judge
@@ -48,6 +52,7 @@ def test_the_verb_shows_the_table_of_the_guide_without_a_host() -> None:
     results = {"": asked()}
     lines = list(verb.lines(request("speed"), results))
     assert len([line for line in lines if "impossible" in line]) == 5
+    assert max(map(len, lines)) <= 80
     claims = verb.document(request("speed"), results)["claims"]
     assert {claim["verdict"] for claim in claims} == {"impossible", "slow", "plausible"}
 
@@ -55,8 +60,8 @@ def test_the_verb_shows_the_table_of_the_guide_without_a_host() -> None:
 def test_the_verb_judges_a_claim_that_is_typed() -> None:
     results = {"": asked(chip=("rtx", "4070"), reads=4.68, claim=200.0)}
     lines = list(verb.lines(request("speed"), results))
-    assert "impossible: 1.9 times what the memory can deliver" in lines[1]
-    assert "459 GB/s" in lines[2]
+    assert "impossible: 1.9 times what the memory can deliver" in lines[2]
+    assert "459 GB/s" in lines[3]
 
 
 def test_the_verb_says_what_a_chip_gives_without_a_claim() -> None:
@@ -72,3 +77,22 @@ def test_an_unknown_chip_and_a_missing_size_are_errors_that_say_what_to_type() -
     assert isinstance(missing, UsageError)
     assert "--reads" in str(missing)
     assert isinstance(asked(chip=("RTX", "4070"), reads=1.0, quant="Q9"), UsageError)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"reads": math.nan},
+        {"reads": math.inf},
+        {"reads": -1.0},
+        {"reads": 1e-30},
+        {"reads": 5.0, "layers": -3},
+        {"reads": 5.0, "claim": math.nan},
+        {"reads": 5.0, "claim": -4.0},
+        {"reads": 5.0, "cores": 0},
+    ],
+)
+def test_a_number_that_nobody_can_mean_is_a_mistake_of_the_person(option) -> None:
+    error = asked(chip=("M3", "Max"), **option)
+    assert isinstance(error, UsageError)
+    assert "is not between" in error.what

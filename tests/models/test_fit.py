@@ -149,6 +149,18 @@ def test_the_planner_is_asked_with_words_of_the_shell():
     assert "--ctx-size 4096 --parallel 2" in words
     assert "--cache-type-k q8_0" in words
     assert words.endswith("--gpu-layers 12 --swa-full")
+    chosen = arguments(Wish(4096, 1, devices=("CUDA1", "CUDA0"), split=(3.0, 1.0)), 4096)
+    assert "--device CUDA1,CUDA0 --tensor-split 3.0,1.0" in chosen
+
+
+def test_a_planner_that_does_not_name_the_gpu_proves_no_room_on_it(folder):
+    layout = replace(shape("qwen3-8b", folder), formula=False, why="it is unlike")
+    room, wish = pools(RTX_4070, "cuda"), Wish(4096, 1)
+    lost = fit(layout, wish, room, oracle=parse("Host 8000 600 524 \n", layout, wish))
+    assert (lost.verdict, lost.kv) == ("unknown", None)
+    assert "says nothing of CUDA0" in lost.why
+    said = parse("CUDA0 5000 600 524 \nHost 300 0 20 \n", layout, wish)
+    assert fit(layout, wish, room, oracle=said).verdict == "fits"
 
 
 @pytest.mark.parametrize(

@@ -160,3 +160,21 @@ def test_cards_of_several_vendors_each_keep_their_reasons():
     )
     assert [card.vendor for card in facts.gpus] == ["nvidia", "amd", "intel"]
     assert {"gpus.1.capability", "gpus.1.memory_free", "gpus.2.memory_total"} <= set(facts.unknown)
+
+
+@pytest.mark.parametrize(
+    ("total", "free"), [("12282", "99999"), ("0", "0"), ("9999999999999999999", "1"), ("12282", "-5")]
+)
+def test_memory_that_no_card_can_have_is_unknown_with_the_drivers_words(total, free):
+    facts = linux(nvidia=NVIDIA + f"0, GPU-1, NVIDIA A10, 8.6, 550.1, {total}, {free}, [N/A]")
+    (card,) = facts.gpus
+    assert card.memory_free is None
+    assert card.memory_total in (12282 * MIB, None)
+    assert any(f"the driver says {word}" in " ".join(facts.unknown.values()) for word in (total, free))
+    assert not facts.memory.unified
+
+
+def test_a_capability_that_is_no_number_is_unknown():
+    facts = linux(nvidia=NVIDIA + "0, GPU-1, NVIDIA A10, 8.6;x, 550.1, 24564, 24000, [N/A]")
+    assert facts.gpus[0].capability is None
+    assert "gpus.0.capability" in facts.unknown

@@ -89,6 +89,24 @@ def test_a_root_that_is_not_utf8_asks_for_another():
 
 
 @pytest.mark.parametrize("shell", SHELLS)
+def test_a_build_that_says_megabytes_does_not_drown_the_rest(shell, root):
+    for number in range(3):
+        build = root / "builds" / f"{number:016x}"
+        (build / "says").mkdir(parents=True)
+        (build / "BUILD.json").write_text('{"backend": "cpu", "number": 11434}')
+        (build / "says" / "devices.txt").write_text("x" * 4_000_000)
+    (root / "builds" / f"{1:016x}" / "BUILD.json").write_text('{"number": "' + "x" * 4_000_000)
+    (root / "builds" / f"{2:016x}" / "BUILD.json").write_text('{"number": ' + "9" * 4000 + "}")
+    assert (
+        len(run(shell, f"FLEET_NONCE={NONCE}\n{assign(FLEET_ROOT=str(root))}{probe_program()}").stdout)
+        < 1 << 20
+    )
+    facts = ask(shell, str(root))
+    assert [build.number for build in facts.builds] == [11434, None, None]
+    assert facts.builds[0].devices == ()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
 def test_what_fleet_has_there_is_found(shell, root):
     fingerprint, sha = "0123456789abcdef", "ab" * 32
     build = root / "builds" / fingerprint

@@ -119,3 +119,9 @@ def test_every_flag_that_fleet_writes_is_known_to_the_binary(backend):
 def test_what_reaches_out_of_the_server_is_refused(flag):
     assert judge({flag: "x"})
     assert not judge({"spec-default": True})
+
+
+@pytest.mark.parametrize("value", ["$(id)", "", "many", True, -3, 1.5])
+def test_layers_are_a_number_or_a_word_that_llama_server_knows(value):
+    assert len(judge({"gpu-layers": value})) == 1
+    assert not any(judge({"n-gpu-layers": good}) for good in ("auto", "all", -1, 0, "20", 99))

@@ -109,3 +109,11 @@ def test_a_server_that_came_back_without_its_gpu_is_degraded_before_anybody_prov
     assert (
         server_state(instance(device="RPC", is_proven=False, weights=there), READY, True, "b")[0] == "ready"
     )
+
+
+@pytest.mark.parametrize("value", ["1" + "0" * 400, "-5", "NaN", "Infinity", "1e999", '"fast"', "true"])
+def test_a_speed_that_none_can_be_is_unknown_and_no_end_of_the_probe(value):
+    kept = shown("log_lv4_rpc_all_layers").text()
+    found = parse(kept.replace('"tps": 61.2', f'"tps": {value}'))
+    assert found.tps is None
+    assert found.kv == 21 * MIB

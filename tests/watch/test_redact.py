@@ -102,3 +102,7 @@ def test_no_key_that_fleet_makes_passes(key: str) -> None:
 @given(some.text(max_size=300))
 def test_any_text_can_be_redacted_and_stays_text(text: str) -> None:
     assert isinstance(Redactor(names={"ops": "user"}).text(text), str)
+
+
+def test_an_access_key_is_a_secret_too():
+    assert Redactor().text("AWS_SECRET_ACCESS_KEY=abcd") == "AWS_SECRET_ACCESS_KEY=***"

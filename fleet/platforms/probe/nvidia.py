@@ -11,6 +11,7 @@ from fleet.platforms.probe.cards import MIB, TIMED_OUT, Found
 
 # A driver that has no such number for a card with memory of its own says something else in brackets.
 # Source: GB10 and Jetson answer [N/A]; HARDWARE recordings hold all other brackets.
+MOST = 1 << 50  # bytes of a card
 SHARED = ("[N/A]", "N/A", "[Not Supported]")
 
 
@@ -52,6 +53,8 @@ def nvidia_cards(
     for row in rows:
         path, index = f"gpus.{len(cards)}", number(row.get("index"))
         total, free = (_bytes(row.get(name, "")) for name in ("memory.total", "memory.free"))
+        total = total if total and total < MOST else None
+        free = free if free is not None and total is not None and free <= total else None
         uuid = _cell(row.get("uuid"))
         card = Gpu(
             vendor="nvidia",
@@ -59,7 +62,7 @@ def nvidia_cards(
             api="cuda",
             memory_total=total,
             memory_free=free,
-            capability=_cell(row.get("compute_cap")),
+            capability=_capability(row.get("compute_cap", "")),
             cores=None,
             driver=_cell(row.get("driver_version")),
             runtime=runtime,
@@ -137,6 +140,10 @@ def _reasons(path: str, card: Gpu, row: Mapping[str, str]) -> Mapping[str, str]:
 
 def _cell(text: str | None) -> str | None:
     return None if not text or text.startswith("[") or text == "N/A" else text
+
+
+def _capability(cell: str) -> str | None:
+    return cell if re.fullmatch(r"[0-9]{1,2}\.[0-9]", cell) else None
 
 
 def _bytes(cell: str) -> int | None:

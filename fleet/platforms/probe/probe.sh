@@ -47,7 +47,7 @@ $(tool_files)
 --
 "
     _file=$FLEET_ROOT/cache/tools
-    [ -r "$_file" ] && _kept=$(cat "$_file") || _kept=
+    [ -r "$_file" ] && _kept=$(head -c 262144 "$_file") || _kept=
     case $_kept in
         "$_key"*)
             _said=${_kept#"$_key"}
@@ -82,7 +82,7 @@ probe_versions() {
     done
 }
 
-probe_layout() { cat "$FLEET_ROOT/LAYOUT" 2>/dev/null || :; }
+probe_layout() { head -c 100 "$FLEET_ROOT/LAYOUT" 2>/dev/null || :; }
 
 # each BUILD.json after a line with its folder's name
 probe_builds() {
@@ -90,7 +90,7 @@ probe_builds() {
         [ -f "$_file" ] || continue
         _dir=${_file%/BUILD.json}
         printf 'build %s\n' "${_dir##*/}"
-        cat "$_file"
+        head -c 32768 "$_file"
         echo
     done
 }
@@ -101,7 +101,7 @@ probe_devices() {
         [ -f "$_file" ] || continue
         _dir=${_file%/says/devices.txt}
         printf 'build %s\n' "${_dir##*/}"
-        head -n 64 "$_file"
+        head -n 64 "$_file" | head -c 8192
         echo
     done
 }

@@ -8,6 +8,7 @@ from fleet.core.text import safe_line
 from fleet.platforms.probe.answer import number, pairs
 
 MIB = 1 << 20
+MOST_NUMBER = 10**9  # of a build
 # ls -ln: -r--r--r-- 1 1000 1000 4683074240 Nov 22 09:49 <sha256>/model.gguf
 MODEL = re.compile(r"-\S+\s+\d+\s+\S+\s+\S+\s+([0-9]{1,18})\s.*\s([0-9a-f]{64})/model\.gguf")
 PART = re.compile(r"-\S+\s+\d+\s+\S+\s+\S+\s+([0-9]{1,18})\s.*\s([0-9a-f]{64})(?:\.[^/\s]+)?\.part")
@@ -118,4 +119,4 @@ def _record(text: str) -> dict[str, object]:
 
 
 def _int(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return value if type(value) is int and 0 <= value < MOST_NUMBER else None
