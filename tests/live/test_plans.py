@@ -108,7 +108,9 @@ def plans(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Tol
         }
         controller = Controller(folder / "controller")
         controller.write(hosts.values(), servers, models)
-        yield {name: _planned(controller, name) for name in KINDS}
+        found = {name: _planned(controller, name) for name in KINDS}
+        controller.write(hosts.values(), servers, models, {"rtx4070-desktop": {"backend": "cuda"}})
+        yield found | {"refused": _planned(controller, "rtx4070-desktop")}
     finally:
         rigs.down()
 
@@ -155,6 +157,16 @@ def test_a_gpu_that_gets_vulkan_is_told_what_its_own_toolkit_lacks(plans, name):
     (note,) = [note for note in told.document["notes"] if "is not used" in note]
     assert re.match(r"(NVIDIA CUDA|AMD ROCm) is not used: .*; to use it: ", note)
     assert "(looked in " in note
+
+
+def test_who_asks_for_cuda_is_refused_with_what_to_type(plans):
+    told = plans["refused"]
+    error = told.document["error"]
+    assert told.document["steps"] == []
+    assert "needs the development files of cuBLAS, which are not there (looked in " in error["message"]
+    assert error["next"].startswith("on rtx4070-desktop: sudo apt-get install libcublas-dev-12-4")
+    assert 'set backend = "vulkan" under [hosts.rtx4070-desktop]' in error["next"]
+    assert error["next"] in told.text
 
 
 def test_threads_are_the_fast_cores(plans, name):
