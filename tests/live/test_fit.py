@@ -28,10 +28,10 @@ def test_a_file_that_is_larger_than_all_memory_does_not_fit(controller, tmp_path
     path = write(tmp_path / "large.gguf", SHAPES["llama3-70b"], layers=1000)  # 870 GB, all of it a hole
     ended = controller.well("fit", str(path), "near", "--context", "8192", "--parallel", "1")
     lines = ended.out.splitlines()
-    assert lines[0].endswith("llama, 1000 layers")
+    assert "llama, 1000 layers" in " ".join(lines[:2])
     assert "near: does not fit" in lines
     assert any("main memory lacks" in line for line in lines)
-    assert max(map(len, lines[1:])) <= 80
+    assert max(len(line) for line in lines if str(path) not in line) <= 80
 
 
 def test_a_name_that_is_no_model_is_a_mistake_with_the_known_ones(controller):

@@ -47,12 +47,12 @@ class Lent:
 @pytest.fixture(scope="module")
 def lent(embedded, controllers) -> Lent:
     """Built by fleet, or from the cache; and proven, which takes somebody who lends."""
-    site = Site(controllers(), embedded.up(["borrower"])["borrower"])
+    site = Site(controllers(), embedded.up(["b1"])["b1"])
     share_compilations(site.home)
     place = f"127.0.0.1:{free_port()}"
-    site.controller.write([site.host], settings={"borrower": {"backend": "rpc", "rpc": [place]}})
+    site.controller.write([site.host], settings={"b1": {"backend": "rpc", "rpc": [place]}})
     with compiling():
-        refused = site.controller("build", "borrower", "--yes", deadline=BUILD_DEADLINE)
+        refused = site.controller("build", "b1", "--yes", deadline=BUILD_DEADLINE)
         program = site.root / "work" / "build" / "bin" / "ggml-rpc-server"
         if not program.exists():  # it came from the cache
             (packed,) = site.root.glob("parts/build-*.tar.gz")
@@ -60,7 +60,7 @@ def lent(embedded, controllers) -> Lent:
                 tar.extract("bin/ggml-rpc-server", site.home, filter="data")
             program = site.home / "bin" / "ggml-rpc-server"
         with lending(program, place):
-            site.controller.well("build", "borrower", "--yes", deadline=BUILD_DEADLINE)
+            site.controller.well("build", "b1", "--yes", deadline=BUILD_DEADLINE)
     return Lent(site, place, program, refused)
 
 
@@ -121,7 +121,7 @@ def test_fleet_serves_from_the_device_and_shows_that_it_does(lent):
         assert ended.code == 0, ended
         assert lent.site.server()["state"] == "ready"
         assert f"RPC0[{lent.place}] model buffer size" in served(lent)
-        assert lent.site.controller.well("deploy", "borrower", "--yes", "--json").host["steps"] == []
+        assert lent.site.controller.well("deploy", "b1", "--yes", "--json").host["steps"] == []
 
 
 def test_fleet_does_not_call_a_server_ready_whose_weights_are_on_the_processor(lent):
@@ -137,7 +137,7 @@ def test_fleet_says_in_words_that_the_lender_is_away(lent):
         assert ended.code == 0, ended
         lender.kill()
         lender.wait()
-        again = lent.site.controller("restart", "orphan@borrower", "--yes")
+        again = lent.site.controller("restart", "orphan@b1", "--yes")
         assert again.code == 1
         assert f"the RPC server {lent.place} does not answer" in again.err
 
@@ -148,11 +148,11 @@ def deployed(lent: Lent, name: str, args: Mapping[str, object] = EMPTY) -> Itera
     site = lent.site
     keys = {"backend": "rpc", "rpc": [lent.place]}
     server = dict(CHAT) | ({"args": args} if args else {})
-    site.controller.write([site.host], servers={name: server}, settings={"borrower": keys})
+    site.controller.write([site.host], servers={name: server}, settings={"b1": keys})
     try:
-        yield site.controller("deploy", "borrower", "--yes")
+        yield site.controller("deploy", "b1", "--yes")
     finally:
-        site.controller("stop", f"{name}@borrower", "--yes")
+        site.controller("stop", f"{name}@b1", "--yes")
 
 
 def served(lent: Lent) -> str:
