@@ -1,11 +1,11 @@
-"""Write a model's hash into the inventory, so that it can never change unseen."""
+"""Write down what a model is, so that it can never change unseen: in fleet.lock or in the inventory."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fleet.commands.base import Option, Request, Results, Verb, split
-from fleet.core.edits import EditInventory, PinModel
+from fleet.core.edits import EditInventory, PinModel, Renewed, RenewModel
 from fleet.core.errors import UsageError
 from fleet.core.flow import Flow, find_model
 from fleet.core.names import nearest
@@ -21,10 +21,15 @@ class Pinned:
     sha256: str | None  # None where it was only planned
     size: int | None  # bytes
     changed: bool
+    commit: str | None = None  # of a model of a hub
+    file: str | None = None
 
 
 def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Pinned]:
     """The model with its sha256 in the inventory; it is fetched to learn it.
+
+    A model of a hub is looked up there anew and pinned in fleet.lock, not fetched; a sha256 that the
+    inventory has for it follows.
 
     Raises:
         UsageError: no such model.
@@ -37,12 +42,19 @@ def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Pinned]:
             next=f"one of: {near}" if near else "fleet config show",
         )
     wanted = inventory.models[name].sha256
-    if wanted is not None:
+    is_hub = inventory.models[name].source.startswith("hf:")
+    if is_hub and not request.dry_run:
+        found: Renewed = yield RenewModel(name)
+        changed = found.sha256 != found.before
+        if wanted is not None and wanted != found.sha256:
+            changed = yield EditInventory(PinModel(name, found.sha256))
+        return Pinned(name, found.sha256, found.size, changed, found.commit, found.file)
+    if wanted is not None and not is_hub:
         return Pinned(name, wanted, None, changed=False)
     if request.dry_run:
         return Pinned(name, None, None, changed=False)
     artifact = yield from find_model(name)
-    changed: bool = yield EditInventory(PinModel(name, artifact.id))
+    changed = yield EditInventory(PinModel(name, artifact.id))
     return Pinned(name, artifact.id, artifact.size, changed)
 
 
@@ -50,23 +62,23 @@ def document(request: Request, results: Results) -> dict[str, Any]:
     found = next(iter(split(results)[0].values()), None)
     if found is None:
         return {"model": None}
-    return {
-        "model": {"name": found.name, "sha256": found.sha256, "bytes": found.size, "changed": found.changed}
-    }
+    model = {"name": found.name, "sha256": found.sha256, "bytes": found.size, "changed": found.changed}
+    return {"model": model | ({"commit": found.commit, "file": found.file} if found.commit else {})}
 
 
 def lines(request: Request, results: Results) -> Iterable[str]:
     for found in split(results)[0].values():
         if found.changed:
-            yield f"{found.name}: pinned to {found.sha256}"
+            of = f"{found.file} at commit {found.commit[:12]}, sha256 " if found.commit else ""
+            yield f"{found.name}: pinned to {of}{found.sha256}"
         elif found.sha256:
             yield f"{found.name}: is pinned to {found.sha256}, nothing to do"
         else:
-            yield f"{found.name}: would be fetched and pinned (--dry-run)"
+            yield f"{found.name}: would be asked for and pinned (--dry-run)"
 
 
 verb = Verb(
-    help="Fetch a model once and write its sha256 into the inventory.",
+    help="Pin a model: its sha256 in the inventory, or what the hub holds today in fleet.lock.",
     level=1,
     flow=flow,
     document=document,

@@ -84,3 +84,19 @@ class EditInventory:
     """Changes the file and nothing else in it. Answer: whether it changed. Raises InventoryError."""
 
     operation: Operation
+
+
+@dataclass(frozen=True, slots=True)
+class RenewModel:
+    """What the model hub holds today under the source of a model, pinned in fleet.lock. Answer: Renewed."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    commit: str
+    file: str
+    size: int  # bytes
+    sha256: str
+    before: str | None  # the sha256 that was pinned until now

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from fleet.core.bundle import Bundle, ReadRecords
-from fleet.core.edits import Ask, EditInventory, Introduce, Pin, ReadHostKey
+from fleet.core.edits import Ask, EditInventory, Introduce, Pin, ReadHostKey, RenewModel
 from fleet.core.events import Event
 from fleet.core.facts import Facts, Live
 from fleet.core.plan import Artifact, Plan
@@ -239,6 +239,7 @@ Need = (
     | AskOracle
     | FindTree
     | FindModel
+    | RenewModel
     | Claim
     | Confirm
     | Carry

@@ -16,7 +16,7 @@ from pydantic import (
     create_model,
 )
 
-from fleet.core.inventory_words import network, path_text, place, size, source, text, wake, word
+from fleet.core.inventory_words import hub, network, path_text, place, size, source, text, wake, word
 from fleet.core.names import PATTERN
 from fleet.core.selectors import is_on
 
@@ -27,6 +27,7 @@ Name = Annotated[str, AfterValidator(partial(word, PATTERN, "a name: a-z 0-9 . _
 Text = Annotated[str, AfterValidator(text)]
 Address = Annotated[str, AfterValidator(place)]
 Source = Annotated[str, AfterValidator(source)]
+Hub = Annotated[str, AfterValidator(hub)]
 Sha256 = Annotated[str, AfterValidator(partial(word, "[0-9a-f]{64}", "64 hexadecimal digits in lower case"))]
 Key = Annotated[str, AfterValidator(partial(word, "SHA256:[A-Za-z0-9+/]{43}", "a fingerprint: SHA256:…"))]
 Ref = Annotated[
@@ -135,9 +136,12 @@ class Host(Value):
 class Model(Value):
     """`[models.NAME]`."""
 
-    source: Source = Field(description="hf:OWNER/REPO/FILE, url:URL, file:PATH or package:NAME==VERSION")
+    source: Source = Field(
+        description="hf:OWNER/REPO:QUANT, hf:OWNER/REPO/FILE, url:URL, file:PATH or package:NAME==VERSION"
+    )
     sha256: Sha256 | None = Field(
-        default=None, description="of the published file; required unless allow_unpinned"
+        default=None,
+        description="of the published file; required unless allow_unpinned, or hf:, which fleet.lock pins",
     )
     allow_unpinned: bool = Field(default=False, description="take whatever the source holds today")
     mmproj: Name | None = Field(
@@ -191,6 +195,9 @@ class Inventory(Value):
     cache_max: Bytes | None = Field(
         default=None, ge=0, le=2**63 - 1, description="cap of fleet's cache here; bytes, or 20 GiB"
     )
+    hub: Hub | None = Field(
+        default=None, description="address of the mirror that hf: sources mean; HF_ENDPOINT goes before it"
+    )
     path: str = ""  # the file it came from
 
     def servers_on(self, host: str) -> dict[str, Server]:
@@ -214,7 +221,7 @@ class Inventory(Value):
         return described()
 
 
-OVERALL = ("private_networks", "cache_max")  # keys of [defaults] that belong to no host or server
+OVERALL = ("private_networks", "cache_max", "hub")  # keys of [defaults] that belong to no host or server
 
 
 def _optional(field: Any) -> tuple[Any, Any]:

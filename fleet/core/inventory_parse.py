@@ -51,6 +51,7 @@ def read(
         servers=servers,
         private_networks=tuple(defaults.get("private_networks", ())),
         cache_max=_bytes(defaults),
+        hub=defaults.get("hub"),
         path=path,
     )
     found.extend(_semantics(inventory, tables, judge, check, options))

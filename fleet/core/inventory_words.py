@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from fleet.core.names import PATTERN, RESERVED
 from fleet.core.text import HOSTILE
@@ -47,6 +48,21 @@ def source(value: str) -> str:
     kind, colon, rest = value.partition(":")
     if not colon or not re.fullmatch("[a-z][a-z0-9-]*", kind) or not rest or rest.startswith("-"):
         raise ValueError("should be a kind and a place, as git:https://… or file:…")
+    return value
+
+
+def hub(value: str) -> str:
+    """The address of a model hub."""
+    text(value)
+    try:
+        parts = urlsplit(value)
+        is_plain = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        is_plain = False
+        parts = urlsplit("")
+    is_bare = parts.username is None and parts.password is None and not parts.query and not parts.fragment
+    if parts.scheme not in ("http", "https") or not is_plain or not is_bare or " " in value:
+        raise ValueError("should be the address of a model hub, without a password: https://huggingface.co")
     return value
 
 

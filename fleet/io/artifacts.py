@@ -1,21 +1,29 @@
 """Files that the controller has or can get: sources, builds, models, the smoke-test model."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
+from platformdirs import user_config_path
+
 from fleet.builds.plan import pack_script
+from fleet.core.edits import Renewed
 from fleet.core.errors import PlanError, StepError
 from fleet.core.events import Event, Notice
 from fleet.core.flow import Tree
 from fleet.core.plan import Artifact, Fetch, size_text
-from fleet.io import digest, models, release, toolchain, trees
+from fleet.io import digest, hub_models, models, release, toolchain, trees
 from fleet.io.cache import full
+from fleet.io.hub_access import Access
 from fleet.io.ports import Transport
 from fleet.io.shelltext import placed
 from fleet.io.world import World
+from fleet.models.hub import Pinned
 from fleet.models.weights import Weights
+from fleet.sources import base as sources
+from fleet.sources.base import Repository
 
 LARGEST = 8 << 30  # bytes of a finished build, which has hundreds of MiB
 
@@ -25,6 +33,8 @@ class Artifacts:
 
     def __init__(self, world: World, largest: int = LARGEST) -> None:
         self.world = world
+        config = user_config_path("fleet", appauthor=False)
+        self.access = Access(os.environ, config, world.inventory.hub)
         self._largest = largest
         self._tree: Tree | None = None
         self._models: dict[str, Artifact] = {}
@@ -46,9 +56,26 @@ class Artifacts:
             if name not in self._models:
                 wish = self.world.inventory.models[name]
                 self._models[name] = await models.find(
-                    name, wish, self._base(), self.world.folders, self._tell
+                    name, wish, self._base(), self.world.folders, self.access, self._tell
                 )
             return self._models[name]
+
+    async def renew(self, name: str) -> Renewed:
+        """The model of a hub as the hub holds it today, pinned."""
+        place = sources.parse(self.world.inventory.models[name].source)
+        if not isinstance(place, Repository):
+            raise PlanError(f"model {name} comes from no model hub", next=f"fleet models pin {name}")
+        with models.named(name):
+            before, after = await hub_models.renewed(place, self._base(), self.world.folders, self.access)
+        self._models.pop(name, None)
+        return Renewed(
+            after.commit, after.file, after.size, after.sha256, None if before is None else before.sha256
+        )
+
+    async def pinned(self, name: str) -> Pinned:
+        """The model of a hub as fleet.lock has it; the hub is asked where it has not."""
+        wish = self.world.inventory.models[name]
+        return await models.pinned(name, wish, self._base(), self.world.folders, self.access, self._tell)
 
     async def path(self, artifact: Artifact, say: Callable[[Event], None], host: str) -> Path:
         """The artifact as a local file.
@@ -84,7 +111,7 @@ class Artifacts:
                         if found.id == artifact.id:
                             wish = self.world.inventory.models[name]
                             return await models.path(
-                                name, wish, found, self._base(), self.world.folders, self._tell
+                                name, wish, found, self._base(), self.world.folders, self.access, self._tell
                             )
         raise PlanError(f"no {artifact.kind} called {artifact.name}", host=host)
 

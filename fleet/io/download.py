@@ -7,6 +7,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,6 +15,7 @@ import httpx
 
 from fleet.core.errors import DeadlineError, FleetError, PlanError
 from fleet.core.plan import size_text
+from fleet.core.secret import Secret
 from fleet.core.text import safe_line
 
 ATTEMPTS = 5  # connections that may break within one download
@@ -22,20 +24,41 @@ SLOWEST = 1000  # bytes/s
 SPARE = 64 << 20  # bytes that stay free on this machine
 TELL = 5.0  # seconds between two reports
 HEADERS = {"Accept-Encoding": "identity", "User-Agent": "fleet"}
+Check = Callable[[str, httpx.Response], None]  # raises for an answer that is not the file
 
 
-async def download(url: str, part: Path, say: Callable[[str], None], *, idle: float = IDLE) -> None:
+@dataclass(frozen=True, slots=True)
+class Want:
+    """What is known about a file before it is asked for.
+
+    Attributes:
+        key: a token for the host of the address; a redirect elsewhere does not carry it.
+        check: raises for an answer that is not the file; None: `check` of this module.
+        size: bytes it must have; another length is refused before any of them is taken.
+    """
+
+    key: Secret | None = None
+    check: Check | None = None
+    size: int | None = None
+
+
+ANY = Want()
+
+
+async def download(
+    url: str, part: Path, say: Callable[[str], None], *, idle: float = IDLE, want: Want = ANY
+) -> None:
     """The whole file under `part`; what an earlier call left there is not fetched again.
 
     Raises:
-        PlanError: the server refuses, or the disk has no room; says which.
+        PlanError: the server refuses, has another length, or the disk has no room; says which.
         DeadlineError: nothing or next to nothing came for `idle` seconds.
         FleetError: no connection, or it broke too often. What came is kept.
     """
-    async with client(idle) as opened:
+    async with client(idle, want.key) as opened:
         for attempt in range(ATTEMPTS):
             try:
-                await _attempt(opened, url, part, say, idle)
+                await _attempt(opened, url, part, say, idle, want)
                 return
             except httpx.TransportError as error:
                 if isinstance(error, httpx.TimeoutException):
@@ -70,14 +93,16 @@ async def length(url: str, *, idle: float = IDLE) -> int | None:
     return count(response.headers.get("content-length"))
 
 
-def client(idle: float) -> httpx.AsyncClient:
+def client(idle: float, key: Secret | None = None) -> httpx.AsyncClient:
+    """Follows redirects; httpx takes the key away where one leads to another host."""
+    headers = HEADERS | ({"Authorization": f"Bearer {key.reveal()}"} if key is not None else {})
     return httpx.AsyncClient(
-        follow_redirects=True, headers=HEADERS, timeout=httpx.Timeout(idle, connect=min(idle, 15.0))
+        follow_redirects=True, headers=headers, timeout=httpx.Timeout(idle, connect=min(idle, 15.0))
     )
 
 
 async def _attempt(
-    client: httpx.AsyncClient, url: str, part: Path, say: Callable[[str], None], idle: float
+    client: httpx.AsyncClient, url: str, part: Path, say: Callable[[str], None], idle: float, want: Want
 ) -> None:
     held, validator = _held(part, url)
     headers = {"Range": f"bytes={held}-"} | ({"If-Range": validator} if validator else {}) if held else {}
@@ -87,13 +112,20 @@ async def _attempt(
         if response.status_code == 416:
             forget(part)
             raise httpx.RemoteProtocolError("the server has another file now")
-        check(url, response)
+        (want.check or check)(url, response)
         start = range_start(response) if response.status_code == 206 else 0
         if start not in (0, held):
             forget(part)
             raise httpx.RemoteProtocolError("the server sent another range")
         rest = count(response.headers.get("content-length"))
         total = None if rest is None else start + rest
+        if want.size is not None and total is not None and total != want.size:
+            forget(part)
+            raise PlanError(
+                f"{_host(url)} has {total} bytes of it, it should have {want.size}",
+                kind="wrong-size",
+                next=f"curl -I {shown(url)}",
+            )
         _make_room(part, rest)
         _remember(part, url, response)
         with _opened(part, start) as file:

@@ -6,6 +6,7 @@ from typing import Any
 
 from fleet.commands.base import Request, Verb
 from fleet.core.bundle import Bundle, Bundled, ReadRecords
+from fleet.core.edits import RenewModel
 from fleet.core.errors import DeadlineError, FleetError, PlanError
 from fleet.core.events import Confirmed, HostDone, HostFailed, Planned
 from fleet.core.flow import (
@@ -147,6 +148,8 @@ class Engine:
                 return await self.artifacts.tree()
             case FindModel(name):
                 return await self.artifacts.model(name)
+            case RenewModel(name):
+                return await self.artifacts.renew(name)
             case Claim():
                 return await self._claim(host, need)
             case Confirm(plan):

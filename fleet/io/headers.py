@@ -8,14 +8,13 @@ from fleet.core.errors import PlanError, UsageError
 from fleet.core.flow import AskOracle
 from fleet.core.names import nearest
 from fleet.core.text import safe_line, safe_text
-from fleet.io import ranges
+from fleet.io import hub_models, ranges
 from fleet.io.model_memory import read_header, unreadable
 from fleet.io.shelltext import placed
 from fleet.models import gguf
 from fleet.models.weights import Weights, join, parts
 from fleet.platforms.base import program
 from fleet.sources import base as sources
-from fleet.sources import huggingface
 from fleet.sources.base import Address, Local, Package, Place, Repository
 
 if TYPE_CHECKING:
@@ -49,12 +48,20 @@ async def weights(world: "World", artifacts: "Artifacts", model: str) -> Weights
 async def _read(world: "World", artifacts: "Artifacts", model: str) -> Weights:
     base = Path(world.inventory.path).resolve().parent
     if model not in world.inventory.models:
-        return await _at(_place(world, model), Path.cwd(), model, None)
+        place = _place(world, model)
+        if isinstance(place, Repository):
+            return join(model, await hub_models.headers(place, None, artifacts.access), None)
+        return await _at(place, Path.cwd(), model, None)
     wish = world.inventory.models[model]
     place = sources.parse(wish.source)
-    cached = world.folders.cache / "models" / f"{wish.sha256}.gguf"
-    if wish.sha256 is not None and cached.is_file():
-        return await _files(cached, model, wish.sha256)
+    cache = world.folders.cache / "models"
+    if wish.sha256 is not None and (cache / f"{wish.sha256}.gguf").is_file():
+        return await _files(cache / f"{wish.sha256}.gguf", model, wish.sha256)
+    if isinstance(place, Repository):
+        pinned = await artifacts.pinned(model)
+        if (cache / f"{pinned.sha256}.gguf").is_file():
+            return await _files(cache / f"{pinned.sha256}.gguf", model, pinned.sha256)
+        return join(model, await hub_models.headers(place, pinned, artifacts.access), pinned.sha256)
     if isinstance(place, Package):  # wheels have no beginning that could be read alone
         found = await artifacts.model(model)
         return await _files(await artifacts.path(found, world.say, ""), model, found.id)
@@ -81,12 +88,10 @@ async def _at(place: Place, base: Path, name: str, sha256: str | None) -> Weight
     match place:
         case Local(path):
             return await _files(base / Path(path).expanduser(), name, sha256)
-        case Repository():
-            return await _addresses(huggingface.url(place), name, sha256)
         case Address(url):
             return await _addresses(url, name, sha256)
-        case Package():
-            raise UsageError("a package is read by its name in the inventory", next="fleet config show")
+        case Package() | Repository():
+            raise UsageError(f"{place} is read by its name in the inventory", next="fleet config show")
 
 
 async def _files(first: Path, name: str, sha256: str | None) -> Weights:

