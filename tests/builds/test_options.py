@@ -93,7 +93,7 @@ def test_a_backend_is_chosen_by_its_own_key_and_never_by_an_option(written, back
         ({"GGML_CUDA_FORCE_MQM": True},
          ("GGML_CUDA_FORCE_MQM: llama.cpp has no such option, and would ignore it without a word"
          " -> GGML_CUDA_FORCE_MMQ")),
-        ({"GGML_MUSA": True}, "GGML_MUSA: fleet has no backend for it, and could not prove that it is used"),
+        ({"GGML_CANN": True}, "GGML_CANN: fleet has no backend for it, and could not prove that it is used"),
         ({"GGML_CPU_ALL_VARIANTS": True}, "GGML_CPU_ALL_VARIANTS: fleet sets it itself -> portable = true"),
         ({"BUILD_SHARED_LIBS": True}, "BUILD_SHARED_LIBS: fleet sets it itself -> portable = true"),
         ({"LLAMA_USE_PREBUILT_UI": True},

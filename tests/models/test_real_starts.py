@@ -7,6 +7,7 @@ import pytest
 from fleet.core.inventory import Model
 from fleet.io import models
 from fleet.io.folders import find
+from fleet.io.hub_access import Access
 from fleet.models import buffers
 from fleet.models.buffers import MIB
 from fleet.models.layout import layout
@@ -34,10 +35,11 @@ MADE = ("qwen3-8b", "qwen3-30b-a3b", "gemma3-27b", "qwen3.5-27b")
 def gemma(tmp_path_factory):
     """The real model, from the user's cache."""
     wish, base, folders = Model(**GEMMA), tmp_path_factory.mktemp("gemma"), find()
+    access = Access({}, base)
 
     async def fetched():
-        found = await models.find("gemma", wish, base, folders, print)
-        return await models.path("gemma", wish, found, base, folders, print)
+        found = await models.find("gemma", wish, base, folders, access, print)
+        return await models.path("gemma", wish, found, base, folders, access, print)
 
     return asyncio.run(fetched())
 
