@@ -87,7 +87,6 @@ def parse(wish: "LlamaCpp") -> Origin:
 
     Raises:
         InventoryError: it is not written as its kind wants it.
-        PlanError: the kind is known, and not built yet.
     """
     kind, colon, rest = wish.source.partition(":")
     if not colon or kind not in TREES.names:
