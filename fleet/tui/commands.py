@@ -71,27 +71,25 @@ class Commands(Frame):
         if message.mode == "filter" and self.prompt.display:
             self._filter(message.text)
 
-    @on(Prompt.Left)
-    def _left(self, message: Prompt.Left) -> None:
-        if message.mode == "filter":
+    def left(self, mode: str, text: str) -> None:
+        if mode == "filter":
             self._filter("")
         self.close_prompt()
 
-    @on(Prompt.Entered)
-    def _entered(self, message: Prompt.Entered) -> None:
+    def entered(self, mode: str, text: str) -> None:
         self.close_prompt()
-        match message.mode:
+        match mode:
             case "command":
-                self.submit(message.text)
+                self.submit(text)
             case "filter":
-                self._filter(message.text)
+                self._filter(text)
             case "columns":
-                self._choose_columns(message.text)
+                self._choose_columns(text)
             case "export":
-                self.export(message.text)
+                self.export(text)
             case "open":
-                if message.text:
-                    self.exit(f"open {Path(message.text).expanduser()}")
+                if text:
+                    self.exit(f"open {Path(text).expanduser()}")
 
     @on(Prompt.Candidates)
     def _candidates(self, message: Prompt.Candidates) -> None:

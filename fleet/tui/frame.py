@@ -89,7 +89,7 @@ class Frame(App[str]):
         self.status = Lines(id="status")
         self.hints = Lines(id="hints")
         self.tiny = Lines(id="tiny")
-        self.prompt = Prompt(self.candidates)
+        self.prompt = Prompt(self.candidates, self.entered, self.left)
         if keymap:
             self.set_keymap(dict(keymap))
 
@@ -101,6 +101,12 @@ class Frame(App[str]):
     def candidates(self, text: str) -> Sequence[tuple[str, str]]:
         """What the last word of a command may become, with help."""
         return ()
+
+    def entered(self, mode: str, text: str) -> None:
+        """A line was typed."""
+
+    def left(self, mode: str, text: str) -> None:
+        """A line was given up."""
 
     @property
     def tones(self) -> dict[str, Style]:

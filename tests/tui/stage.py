@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from textual import events
 from textual.pilot import Pilot
 
 from fleet.core.events import Event
@@ -72,6 +74,14 @@ class Stage:
 
     async def type(self, text: str) -> str:
         return await self.press(*(NAMES.get(letter, letter) for letter in text))
+
+    async def burst(self, text: str) -> None:
+        """All keys at once, as a slow link brings them; a longer name stands in braces."""
+        for letter, name in re.findall(r"([^{}])|\{(\w+)\}", text):
+            key = name or NAMES.get(letter, letter)
+            self.app.post_message(events.Key(key, letter or None))
+        for _ in range(3):
+            await self.pilot.pause()
 
     async def ask(
         self, verb: str, level: int, hosts: Sequence[str], word: str | None = None

@@ -3,6 +3,7 @@
 import pytest
 
 from fleet.core.events import HostFailed, Notice, RunEnded, RunStarted
+from fleet.io.desk import Desk
 from fleet.tui.feed import Reply
 from fleet.tui.options import Options
 from tests.tui.stage import NOON, stage
@@ -167,3 +168,15 @@ async def test_read_only_says_no_to_every_question():
     async with stage(options=READ_ONLY) as it:
         request = await it.ask("deploy", 2, ["rtx4070"])
         assert request.answer.result() is False
+
+
+@pytest.mark.parametrize("keys", ["/m3{enter}y", ":status all{enter}y", "/m3{escape}y", "jjy"])
+async def test_keys_that_arrive_in_one_burst_each_do_what_they_say(keys, tmp_path):
+    async with stage(desk=Desk(tmp_path, {})) as it:
+        await it.burst(keys)
+        assert "copied" in it.status
+        assert not it.app.prompt.display
+        if "m3" in keys and "enter" in keys:
+            assert it.app.scene.filter == "m3"
+        if keys.startswith(":"):
+            assert it.sent == ["status all"]

@@ -22,6 +22,11 @@ class Prompt(Input):
     """An input of one line with history and completion.
 
     `mode` says what is being typed: command, filter, columns, export, open.
+
+    Args:
+        complete: what the last word of a command may become, with help.
+        entered: takes mode and text at Enter, and closes this line.
+        left: the same at Esc.
     """
 
     DEFAULT_CSS = """
@@ -37,12 +42,6 @@ class Prompt(Input):
             self.mode = mode
             self.text = text
 
-    class Entered(Typed):
-        """Enter."""
-
-    class Left(Typed):
-        """Esc."""
-
     class Candidates(Message):
         """Several completions; nothing more can be filled in without a choice."""
 
@@ -50,11 +49,20 @@ class Prompt(Input):
             super().__init__()
             self.found = found
 
-    def __init__(self, complete: Callable[[str], Sequence[tuple[str, str]]]) -> None:
+    def __init__(
+        self,
+        complete: Callable[[str], Sequence[tuple[str, str]]],
+        entered: Callable[[str, str], None],
+        left: Callable[[str, str], None],
+    ) -> None:
         super().__init__(id="prompt", select_on_focus=False, compact=True)
         self.cursor_blink = False
         self.mode = "command"
         self._complete = complete
+        # Called, not posted: a slow link brings keys in bursts, and the one behind Enter
+        # must find this line closed.
+        self._entered = entered
+        self._left = left
         self._history: list[str] = []
         self._at = 0
 
@@ -73,6 +81,11 @@ class Prompt(Input):
         self.post_message(self.Typed(self.mode, event.value))
 
     async def _on_key(self, event: events.Key) -> None:
+        if not self.display:  # it was on its way here when the line closed
+            event.stop()
+            event.prevent_default()
+            self.app.post_message(events.Key(event.key, event.character))
+            return
         if event.key in ("enter", "escape", "up", "down", "tab"):
             event.stop()
             event.prevent_default()
@@ -92,9 +105,9 @@ class Prompt(Input):
         if key == "enter":
             if self.mode == "command" and text and self._history[-1:] != [text]:
                 self._history = [*self._history[-HISTORY + 1 :], text]
-            self.post_message(self.Entered(self.mode, text))
+            self._entered(self.mode, text)
         elif key == "escape":
-            self.post_message(self.Left(self.mode, text))
+            self._left(self.mode, text)
         elif key == "tab":
             self._fill_in()
         elif self.mode == "command" and self._history:
