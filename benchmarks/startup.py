@@ -5,11 +5,12 @@ python benchmarks/startup.py [--runs 20] [--json]
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 BARE = [sys.executable, "-c", "pass"]
@@ -18,7 +19,9 @@ COMMANDS = {
     "fleet --help": ["--help"],
     "fleet deploy --help": ["deploy", "--help"],
     "fleet completion bash": ["completion", "bash"],
+    "fleet deploy --<Tab>": [],
 }
+TAB = {"_FLEET_COMPLETE": "bash_complete", "COMP_WORDS": "fleet deploy --", "COMP_CWORD": "2"}
 
 
 def main() -> None:
@@ -41,7 +44,7 @@ def measured(runs: int) -> list[dict[str, Any]]:
     for _ in range(runs):
         bare.append(seconds(BARE))
         for what, words in COMMANDS.items():
-            times[what].append(seconds([sys.executable, "-m", "fleet", *words]))
+            times[what].append(seconds([sys.executable, "-m", "fleet", *words], {} if words else TAB))
     against = statistics.median(bare)
     return [
         {"what": what, "value": value, "against": against, "ratio": value / against}
@@ -49,9 +52,10 @@ def measured(runs: int) -> list[dict[str, Any]]:
     ]
 
 
-def seconds(argv: Sequence[str]) -> float:
+def seconds(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> float:
     began = time.perf_counter()
-    subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
+    variables = {**os.environ, **(environ or {})}
+    subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=variables, check=True)
     return time.perf_counter() - began
 
 

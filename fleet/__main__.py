@@ -1,5 +1,6 @@
 """`fleet` and `python -m fleet`."""
 
+import os
 import sys
 
 
@@ -8,6 +9,11 @@ def main() -> None:
         from fleet import __version__
 
         print(f"fleet {__version__}")
+        return
+    if "_FLEET_COMPLETE" in os.environ:
+        from fleet.completion import answer
+
+        answer()
         return
     from fleet.cli import run
 

@@ -9,6 +9,7 @@ import click
 
 from fleet import __version__
 from fleet.commands.base import VERBS, Option, Verb
+from fleet.completion import complete_hosts
 from fleet.core.errors import INTERRUPTED, FleetError, UsageError
 from fleet.core.names import nearest
 
@@ -129,9 +130,9 @@ def command(name: str, verb: Verb) -> click.Command:
     """A verb as a click command, with its own options and those that all verbs have."""
     params = [_parameter(option) for option in verb.options]
     if verb.selects == "hosts":  # after what is needed, because there may be many
-        params.append(click.Argument(["selector"], nargs=-1, shell_complete=_complete_hosts))
+        params.append(click.Argument(["selector"], nargs=-1, shell_complete=complete_hosts))
     if verb.selects == "server":
-        target = click.Argument(["target"], metavar="SERVER[@HOST]", shell_complete=_complete_hosts)
+        target = click.Argument(["target"], metavar="SERVER[@HOST]", shell_complete=complete_hosts)
         params.insert(0, target)
     if verb.watches:
         params.append(click.Option(["--watch"], is_flag=True, help="Print what changes until interrupted."))
@@ -172,7 +173,7 @@ def common(level: int = 3) -> list[click.Parameter]:
             multiple=True,
             metavar="NAME",
             help="A host or selector; the same as naming it.",
-            shell_complete=_complete_hosts,
+            shell_complete=complete_hosts,
         ),
         click.Option(["--json"], is_flag=True, help="One JSON document on standard output."),
         click.Option(["--jsonl"], is_flag=True, help="One event a line on standard output."),
@@ -286,13 +287,6 @@ def _completion(shell: str) -> int:
     assert kind is not None
     print(kind(Tree(name="fleet"), {}, "fleet", "_FLEET_COMPLETE").source())
     return 0
-
-
-def _complete_hosts(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """Names of hosts and servers from the inventory, never from the network."""
-    from fleet.io.inventory_names import names
-
-    return [name for name in names(ctx.params.get("inventory")) if name.startswith(incomplete)]
 
 
 def _help(ctx: click.Context | None) -> str:
