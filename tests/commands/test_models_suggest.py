@@ -140,6 +140,15 @@ def test_a_held_file_stays_where_the_better_one_is_hardly_another(weights) -> No
     assert "no reason to change" in one.advice.why
 
 
+def test_an_estimated_size_says_on_what_it_was_checked(weights) -> None:
+    dense = "\n".join(lines(request("mac"), {"mac": answered(weights, "mac", model=("llama3-8b",))}))
+    assert "within 1% of five files of dense models" in " ".join(dense.split())
+    assert "experts" not in dense
+    page = answered(weights, "mac", model=("qwen3-30b-a3b",))
+    experts = " ".join("\n".join(lines(request("mac"), {"mac": page})).split())
+    assert experts.endswith("of models of experts no file was compared")
+
+
 def test_a_hub_that_is_silent_is_a_note_and_no_error(weights) -> None:
     one = answered(weights, "rtx", Offered(problem="no answer"), model=("llama3-8b",))["llama3-8b"]
     assert one.notes[-1] == "other quantisations are not listed: no answer"
