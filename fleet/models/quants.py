@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from fleet.models import quality
 
-WORST_ADVISED = 0.7  # perplexity above the unpacked model's; beyond it a smaller model at Q4_K_M serves better
+WORST_ADVISED = 0.7  # rise of the perplexity; beyond it a smaller model at Q4_K_M serves better
 OLD = frozenset({"Q4_0", "Q4_1", "Q5_0", "Q5_1"})
 
 
