@@ -243,8 +243,9 @@ def _told(name: str, one: Answer) -> Iterable[str]:
         if second is not None:
             yield from _said("    else  ", f"{second.name}: {suggest.trade(best, second)}")
         if one.line is None:
+            has = "the inventory has it" if best.variant.source else "it is the file you named"
             there = ", and lies there already" if one.there else ""
-            yield from _said("    do    ", f"nothing: the inventory has it{there}")
+            yield from _said("    do    ", f"nothing: {has}{there}")
         else:
             yield f"    do    [models.{_plain(name)}]"
             yield f"          {one.line}"

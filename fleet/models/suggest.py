@@ -203,7 +203,7 @@ def trade(best: Choice, other: Choice) -> str:
         words.append(f"loses {_percent(other.loss.likely)} instead of {_percent(best.loss.likely)}")
     if best.tps is not None and other.tps is not None:
         words.append(f"{other.tps:.0f} instead of {best.tps:.0f} tokens/s")
-    words.append(f"{other.size / 1e9:.1f} instead of {best.size / 1e9:.1f} GB")
+    words.append(f"{other.size / 1e9:.2f} instead of {best.size / 1e9:.2f} GB")
     return ", ".join(words)
 
 
