@@ -36,9 +36,7 @@ PHRASE = re.compile(
     r"(?i)((?:passw(?:or)?d|passphrase|pwd))(\s*:[^\S\r\n]+|\s*=[^\S\r\n]+)"
     r"(?P<value>[^\s\"',;&\\]+(?:[^\S\r\n]+(?![\w.-]+[:=]|--?[a-z])[^\s\"',;&\\]+)*)"
 )
-BESIDE = re.compile(
-    rf"(?i){NAMED}(\\?[\"']?\s*[:=]\s*\\?[\"']?|[\"']?\s*,\s*[\"'])(?P<value>[^\s\"',;&\\]+)"
-)
+BESIDE = re.compile(rf"(?i){NAMED}(\\?[\"']?\s*[:=]\s*\\?[\"']?|[\"']?\s*,\s*[\"'])(?P<value>[^\s\"',;&\\]+)")
 FLAG = re.compile(rf"(?i){ASKED}(\s+)(?P<value>[^\s\"',]+)")
 FLAG_QUOTED = re.compile(rf"(?i){ASKED}(\s+(?P<quote>[\"']))(?P<value>(?:(?!(?P=quote))[^\r\n])+)")
 COUNTED = re.compile(r"(?i)(?:tokens?|keys?|credentials?|signature)$")  # a number beside them is no secret
