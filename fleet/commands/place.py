@@ -219,12 +219,13 @@ def _settings(found: Proposal, wanted: Iterable[Wanted], offers: Mapping[str, Of
             yield "in inventory.toml:"
             told = True
         hosts = [f'"{host}"' for host in one.hosts if host not in leaves]
-        line = f"  [servers.{one.server}] on = [{', '.join(hosts)}]" + "".join(f"; {each}" for each in changes)
+        line = "; ".join((f"  [servers.{one.server}] on = [{', '.join(hosts)}]", *changes))
         if len(line) <= WIDTH:
             yield line
             continue
         yield f"  [servers.{one.server}]"
-        yield from ("  on = [", *(f"    {host}," for host in hosts), "  ]", *(f"  {each}" for each in changes))
+        yield from ("  on = [", *(f"    {host}," for host in hosts), "  ]")
+        yield from (f"  {change}" for change in changes)
     if not told and not found.gone:
         yield "everything fits as the inventory has it"
 

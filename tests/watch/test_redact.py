@@ -46,7 +46,7 @@ HF = "hf_" + "aBcDeFgHiJkLmNoPqRsTuVwXyZ012345"
         ("password=12345678", "12345678"),
         ('{"db_password": 12345678}', "12345678"),
         ("--password 12345678", "12345678"),
-        ("post to https://hooks.slack.com/services/T0AAAAAAA/B0AAAAAAA/abcdefghijklmnopqrstuvwx now", "abcdefgh"),
+        ("post to https://hooks.slack.com/services/T0AAA/B0AAA/abcdefghijklmnopqrstuvwx now", "abcdefgh"),
         ("https://discord.com/api/webhooks/123456789/swordfish", "swordfish"),
     ],
 )
