@@ -51,7 +51,13 @@ def judge(
     """
     model = layout(weights.header, weights.sums)
     return laid(
-        facts, backend, model, wish, held=held, returned=returned, oracle=oracle, factor=factor, ram=ram
+        *(facts, backend, model, wish),
+        held=held,
+        returned=returned,
+        oracle=oracle,
+        factor=factor,
+        ram=ram,
+        beside=beside,
     )
 
 
@@ -66,6 +72,7 @@ def laid(
     oracle: Mapping[str, Use] | None = None,
     factor: Factor | None = None,
     ram: Bandwidth | None = None,
+    beside: int = 0,
 ) -> Fit:
     """As judge, of a layout: also of a file that nobody has made yet."""
     build = number(facts, backend)
