@@ -172,3 +172,19 @@ async def test_a_hub_whose_second_file_is_another_ones_is_caught_when_it_is_fetc
     with pytest.raises(FleetError, match="model big: part 2 of 3: its name says part 2 of 3"):
         await paths(here, found)
     assert sorted(here.kept()) == [f"{digest(files[0])}.gguf"]
+
+
+async def test_the_further_files_of_an_address_follow_from_its_first(here, hub, tmp_path):
+    files = split(tmp_path)
+    hub.storage.blobs |= {file.name: file.read_bytes() for file in files}
+    source = f"url:{hub.storage.url}/{files[0].name}?download=true"
+    with pytest.raises(InventoryError, match="part 1 of 3: it has no sha256") as caught:
+        await find(here, source)
+    assert caught.value.next.startswith("parts = [the published ones]")
+    hashes = [digest(file) for file in files]
+    found = await find(here, source, parts=hashes)
+    assert [part.id for part in found.parts] == hashes
+    await paths(here, found)
+    assert here.kept() == sorted(f"{sha256}.gguf" for sha256 in hashes)
+    with pytest.raises(FleetError, match=r"part 2 of 3: .* has the sha256"):
+        await paths(here, await find(here, source, parts=[hashes[0], "0" * 64, hashes[2]]))
