@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from fleet.core.errors import PlanError
 from fleet.core.facts import Facts
 from fleet.core.plan import Artifact, Put, Step, size_text
+from fleet.models import adopt
 
 RESERVE_SHARE = 0.05  # of the disk stays free
 RESERVE_MOST = 5 * 2**30  # bytes; more than this nobody misses on a large disk
@@ -18,7 +19,7 @@ def steps(facts: Facts, wanted: Sequence[Artifact]) -> tuple[Step, ...]:
         PlanError: the disk has no room, in bytes or in files; names the numbers.
     """
     missing = {model.id: model for model in wanted if not is_present(facts, model)}
-    moves = tuple(_step(facts, model) for model in missing.values())
+    moves = tuple(adopt.step(facts, model) or _step(facts, model) for model in missing.values())
     if moves:
         _check_room(facts, moves)
     return moves
