@@ -20,6 +20,13 @@ from fleet.models.weights import Weights
 if TYPE_CHECKING:
     from fleet.core.inventory import Inventory
 
+STATES = {
+    "there": "there",
+    "part": "partly there",
+    "damaged": "DAMAGED and put aside",
+    "found": "there in another program's folder, push adopts it",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -166,7 +173,7 @@ def lines(request: Request, results: Results) -> Iterable[str]:
     words = {"fits": "fits", "changes": "fits with changes", "no": "does not fit", "unknown": "fit unknown"}
     for host, told in good.items():
         place = next((one for one in told.entry.places if one.host == host), None) if told.entry else None
-        state = f"{place.state}, " if place else "not there, "
+        state = f"{STATES[place.state]}, " if place else "not there, "
         if told.error is not None:
             yield from _row(host, told.error.what)
         else:

@@ -13,6 +13,7 @@ from fleet.core.plan import count_text, size_text
 from fleet.core.render import table
 from fleet.core.stock import ReadStock, Stocked, Survey
 from fleet.models.catalogue import Entry, Place, catalogue
+from fleet.models.keeping import spare, wanted
 from fleet.models.space import Space, space
 
 if TYPE_CHECKING:
@@ -102,10 +103,17 @@ def lines(request: Request, results: Results) -> Iterable[str]:
             yield from _folded(rest[0])
     for host, one in good.items():
         yield from _room(host, one)
-    unused = [one for one in listed if not one.servers]
-    if unused:
-        yield f"{count_text(len(unused), 'model')} of these no server uses"
-        yield "-> next: fleet gc all --dry-run"
+    spared = {host: n for host, one in good.items() if (n := _spare(host, one))}
+    if spared:
+        yield f"nothing uses {count_text(sum(spared.values()), 'model')} on {', '.join(spared)}"[:WIDTH]
+        yield "-> next: fleet models gc all --dry-run"
+
+
+def _spare(host: str, one: Listed) -> int:
+    """Models on the host that gc would remove."""
+    if one.facts is None:
+        return 0
+    return len(spare(one.facts, wanted(one.inventory, host, one.stocked)))
 
 
 def _name(one: Entry) -> str:

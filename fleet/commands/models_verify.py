@@ -53,14 +53,16 @@ def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Verified]:
     """
     facts = yield from probe(host)
     stocked: Stocked = yield ReadStock()
-    held = _chosen(request, facts, stocked)
-    here = tuple(one.sha256 for one in stocked.cached if one.sha256 and _is_meant(request, one.sha256, held))
+    held, here = _chosen(request, facts, stocked)
     plan = Plan(host, tuple(_step(one, stocked) for one in held), () if held else ("no model lies there",))
-    if not (yield from confirm(plan)):
-        return Verified(host, (), (), is_done=not held)
+    agreed = yield from confirm(plan)
+    if request.dry_run or (held and not agreed):
+        return Verified(host, (), (), is_done=False)
     checked: tuple[Checked, ...] = yield CheckCached(here)
-    yield from carry(plan)
-    after = yield from probe(host)
+    after = facts
+    if held:
+        yield from carry(plan)
+        after = yield from probe(host)
     left = {one.sha256 for one in after.models}
     copies = tuple(
         Copy(
@@ -79,21 +81,22 @@ def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Verified]:
     return Verified(host, copies, own, is_done=True)
 
 
-def _chosen(request: Request, facts: Facts, stocked: Stocked) -> tuple[ModelFile, ...]:
+def _chosen(
+    request: Request, facts: Facts, stocked: Stocked
+) -> tuple[tuple[ModelFile, ...], tuple[str, ...]]:
+    """What is to be read on the host, and of the controller's cache."""
+    cached = tuple(one.sha256 for one in stocked.cached if one.sha256 is not None)
     names = tuple(request["model"] or ())
     if not names:
-        return facts.models
-    wanted = {meant(name, stocked, [one.sha256 for one in facts.models]) for name in names}
+        return facts.models, cached
+    wanted = {meant(name, stocked, [*(one.sha256 for one in facts.models), *cached]) for name in names}
     held = tuple(one for one in facts.models if one.sha256 in wanted)
-    if not held:
+    here = tuple(sha256 for sha256 in cached if sha256 in wanted)
+    if not held and not here:
         raise PlanError(
             f"{', '.join(names)} is not there", host=facts.host, next=f"fleet models list {facts.host}"
         )
-    return held
-
-
-def _is_meant(request: Request, sha256: str, held: tuple[ModelFile, ...]) -> bool:
-    return not request["model"] or any(one.sha256 == sha256 for one in held)
+    return held, here
 
 
 def _step(one: ModelFile, stocked: Stocked) -> Step:

@@ -129,7 +129,10 @@ class _Follower:
     def _tell(self, raw: bytes) -> None:
         self._begun = b""
         text = safe_line(raw)
-        if found := NINJA.match(text) or READ.match(text):
+        if found := READ.match(text):
+            self._on_progress(float(found[1]), float(found[2]))
+            return  # that is all it says
+        if found := NINJA.match(text):
             self._on_progress(float(found[1]), float(found[2]))
         elif found := MAKE.match(text):
             self._on_progress(float(found[1]), 100.0)

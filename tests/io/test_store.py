@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -197,6 +198,77 @@ def test_rm_refuses_what_the_inventory_wants_and_gc_what_a_person_keeps(fleet: C
     assert not held(home).exists()
     again = fleet.well("models", "rm", "tiny", "h1", "--yes", "--confirm", "h1", "--json").host
     assert (again["steps"], again["notes"]) == ([], ["tiny is not there"])
+
+
+def test_rm_of_an_adopted_model_leaves_the_other_programs_file_as_it_was(
+    fleet: Controller, home: Path, hosts
+):
+    file = in_hub(home)
+    before = os.stat(file).st_mode
+    fleet.well("push", "h1", "--yes")
+    fleet.write(hosts.values(), NOBODY, {"tiny": TINY})
+    fleet.well("models", "rm", "tiny", "h1", "--yes", "--confirm", "h1")
+    assert not held(home).exists()
+    assert os.stat(file).st_mode == before
+    assert digest(file) == SHA
+
+
+def test_two_servers_share_one_copy(fleet: Controller, home: Path, hosts):
+    two = WANTED | {"second": {"model": "same", "on": ["h1"]}}
+    fleet.write(hosts.values(), two, {"tiny": TINY, "same": TINY})
+    assert len(fleet.well("push", "h1", "--yes", "--json").host["steps"]) == 1
+    listed = fleet.well("models", "list", "h1", "--json")
+    (one,) = listed.json["models"][:1]
+    assert (one["names"], one["servers"]) == (["tiny", "same"], ["chat@h1", "second@h1"])
+
+
+@pytest.mark.parametrize("words", [["push"], ["models", "verify"]])
+def test_a_controller_killed_while_the_host_hashes_is_followed_by_one_that_ends_it(
+    tmp_path: Path, embedded: Embedded, words
+):
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "dd").write_text(
+        "#!/bin/sh\n"
+        f"cd {tmp_path}\n[ -e slow ] && : >began\nwhile [ -e slow ]; do sleep 0.1; done\ncd - >/dev/null\n"
+        f'exec {shutil.which("dd")} "$@"\n'
+    )
+    (tools / "dd").chmod(0o755)
+    host = embedded.up(["slow"], path=f"{tools}:{os.environ['PATH']}")["slow"]
+    controller = Controller(tmp_path / "desk")
+    controller.write([host], {"chat": {"model": "tiny", "on": ["all"]}}, {"tiny": TINY})
+    in_hub(host.home)
+    if words != ["push"]:
+        controller.well("push", "slow", "--yes")
+    (tmp_path / "slow").touch()
+    first = controller.start(*words, "slow", "--yes")
+    for _ in range(600):
+        if (tmp_path / "began").exists():
+            break
+        time.sleep(0.1)
+    first.kill()
+    first.communicate()
+    (tmp_path / "slow").unlink()
+    controller.well(*words, "slow", "--yes")
+    assert digest(held(host.home)) == SHA
+    assert not list((root(host.home) / "parts").iterdir())
+    assert controller.well("push", "slow", "--yes", "--json").host["steps"] == []
+
+
+def test_a_damaged_copy_in_the_cache_is_put_aside_too(tmp_path: Path, hosts, home: Path):
+    controller = Controller(tmp_path / "desk", tmp_path / "cache")
+    controller.write(hosts.values(), NOBODY, {"tiny": TINY | {"source": "url:http://127.0.0.1:9/tiny.gguf"}})
+    cached = tmp_path / "cache" / "fleet" / "models" / f"{SHA}.gguf"
+    cached.parent.mkdir(parents=True)
+    shutil.copyfile(SMOKE, cached)
+    assert "controller: 1 model whole" in controller.well("models", "verify", "h1", "--yes").out
+    with open(cached, "r+b") as file:
+        file.truncate(SIZE - 1)
+    ended = controller("models", "verify", "h1", "--yes")
+    assert ended.code == 1, ended
+    assert "-> next: fleet models pull tiny" in ended.out
+    assert not cached.exists()
+    assert (cached.parent / "damaged" / cached.name).exists()
 
 
 def test_an_unreachable_host_carries_its_error_and_hides_nothing(fleet: Controller, home: Path, hosts):
