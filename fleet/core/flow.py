@@ -1,8 +1,7 @@
 """A verb as a conversation: it asks by `yield`, and someone else answers.
 
-A flow is a generator. What it yields is a need, what is sent back is the answer,
-what it returns is its result for one host. Nothing here touches the world, so a
-flow is tested with `next` and `send`.
+A flow is a generator. What it yields is a need, what is sent back is the answer, what it returns
+is its result for one host. Nothing here touches the world, so it is tested with `next` and `send`.
 """
 
 from collections.abc import Generator
