@@ -107,6 +107,17 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """A GGUF file there that fleet did not bring: of another program, or in a folder of the inventory."""
+
+    path: str
+    size: int  # bytes
+    label: str  # for people: where it is from, and what it is called there
+    claim: str | None = None  # the sha256 that its own name claims
+    sha256: str | None = None  # as fleet hashed it there, and it did not change since
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A long step that outlives the connection."""
 
@@ -187,6 +198,9 @@ class Facts:
     libraries: Mapping[str, str] = field(default_factory=dict)  # cudart, cublas, vulkan ... -> where it lies
     searched: tuple[str, ...] = ()  # folders in which GPU toolkits were looked for
     sets: tuple[ModelSet, ...] = ()  # models of several files that are whole
+    found: tuple[Found, ...] = ()  # GGUF files of other programs
+    kept: frozenset[str] = frozenset()  # sha256 of models that a person said to keep
+    damaged: tuple[ModelFile, ...] = ()  # models that were found damaged and put aside
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from pydantic import (
     create_model,
 )
 
-from fleet.core.inventory_words import hub, network, path_text, place, size, source, text, wake, word
+from fleet.core.inventory_words import folder, hub, network, path_text, place, size, source, text, wake, word
 from fleet.core.names import PATTERN
 from fleet.core.selectors import is_on
 
@@ -96,6 +96,11 @@ class Host(Value):
     tags: Names = Field(default=(), description="names for selectors: @gpu")
     root: Annotated[str, AfterValidator(path_text)] | None = Field(
         default=None, description="absolute path on the host below which fleet keeps everything"
+    )
+    model_folders: Annotated[tuple[Annotated[str, AfterValidator(folder)], ...], BeforeValidator(many)] = (
+        Field(
+            default=(), description="folders on the host whose .gguf files may be adopted; absolute, or ~/…"
+        )
     )
     backend: Kind | None = Field(
         default=None, description="what llama.cpp computes with: cpu, cuda, metal …; else found out"

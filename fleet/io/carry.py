@@ -198,7 +198,7 @@ class _Work:
             )
 
     async def _job(self, step: Step, run: Run) -> None:
-        report = self._progress(step, unit="files")
+        report = self._progress(step, unit="files" if step.phase == "build" else "bytes")
         ended = await run_job(
             self.reach,
             run,

@@ -33,6 +33,7 @@ from fleet.core.flow import (
     Tail,
 )
 from fleet.core.plan import Artifact, Plan
+from fleet.core.stock import CheckCached, Pull, ReadHeld, ReadStock, Survey
 from fleet.io import headers, offers, onboard, report, talk
 from fleet.io.artifacts import Artifacts
 from fleet.io.carry import Carrier
@@ -41,6 +42,7 @@ from fleet.io.door import Question
 from fleet.io.gather import Gather
 from fleet.io.looks import look
 from fleet.io.programs import said
+from fleet.io.stock import Stock
 from fleet.io.world import World, actor
 
 
@@ -69,6 +71,7 @@ class Engine:
         self.request = request
         self.timeout = timeout
         self.artifacts = Artifacts(world)
+        self.stock = Stock(world, self.artifacts)
         self.carrier = Carrier(world, self.artifacts, asyncio.Semaphore(jobs))
         hosts = request.hosts or ("",)
         self.hosts = hosts
@@ -188,6 +191,8 @@ class Engine:
                 return await report.read(world, need)
             case Bundle():
                 return await self.bundles.ask(host, need)
+            case ReadStock() | Pull() | CheckCached() | Survey() | ReadHeld():
+                return await self.stock.answer(need)
             case _:
                 return await onboard.answer(need, world)
 

@@ -6,6 +6,7 @@ from fleet.core.errors import PlanError
 from fleet.core.facts import Facts
 from fleet.core.plan import Artifact, Put, Run, Step, count_text, size_text
 from fleet.core.shell import packaged
+from fleet.models import adopt
 from fleet.platforms.base import program
 
 RESERVE_SHARE = 0.05  # of the disk stays free
@@ -23,7 +24,7 @@ def steps(facts: Facts, wanted: Sequence[Artifact]) -> tuple[Step, ...]:
     missing = {model.id: model for model in wanted if not is_present(facts, model)}
     needed = [file for model in missing.values() for file in model.parts or (model,)]
     lacking = {file.id: file for file in needed if not is_present(facts, file)}
-    moves = tuple(_step(facts, file) for file in lacking.values())
+    moves = tuple(adopt.step(facts, file) or _step(facts, file) for file in lacking.values())
     if moves:
         _check_room(facts, moves)
     return (*moves, *(_gather(model) for model in missing.values() if model.parts))

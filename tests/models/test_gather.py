@@ -115,7 +115,7 @@ def test_a_lock_that_was_taken_over_ends_it(root):
 
 def test_gc_takes_a_set_away_and_leaves_the_files_as_they_are(root):
     gather(root)
-    step = gc._remove("models/sets", big(root).id, None)
+    step = gc.remove("models/sets", big(root).id, None)
     assert run("sh", placed(step.action.script, str(root))).returncode == 0
     assert not folder(root).exists()
     assert {file.stat().st_mode & 0o777 for file in root.glob("models/*/model.gguf")} == {0o444}

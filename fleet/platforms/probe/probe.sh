@@ -1,5 +1,5 @@
 # The questions of the probe, in sections. Changes nothing but its own cache, and that only where fleet already is.
-# Variables set by the sender: FLEET_NONCE.
+# Variables set by the sender: FLEET_NONCE, FLEET_FOLDERS (may be unset). Before it stands FOUND, the text of found.sh.
 # shellcheck shell=sh disable=SC2154
 
 section() {
@@ -125,6 +125,26 @@ probe_parts() (
     :
 )
 
+# GGUF files of other programs; in a shell of its own, which is ended where a file system hangs
+probe_found() {
+    FLEET_FOLDERS=${FLEET_FOLDERS:-}
+    export FLEET_FOLDERS
+    limited 10 sh -c "$FOUND"
+}
+
+probe_hashes() { head -c 131072 "$FLEET_ROOT/cache/hashes" 2>/dev/null || :; }
+
+probe_kept() (
+    cd "$FLEET_ROOT/keep" 2>/dev/null || exit 0
+    ls
+)
+
+probe_damaged() (
+    cd "$FLEET_ROOT/damaged" 2>/dev/null || exit 0
+    ls -lnL -- */model.gguf 2>/dev/null
+    :
+)
+
 probe_sources() (
     cd "$FLEET_ROOT/sources" 2>/dev/null || exit 0
     ls -- *.tar.gz 2>/dev/null
@@ -185,6 +205,10 @@ if is_here platform_sections; then
     section models probe_models
     section sets probe_sets
     section parts probe_parts
+    section found probe_found
+    section hashes probe_hashes
+    section kept probe_kept
+    section damaged probe_damaged
     section sources probe_sources
     section used probe_used
     section jobs probe_jobs
