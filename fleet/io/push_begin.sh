@@ -64,8 +64,8 @@ if [ "$held" -gt "$SIZE" ]; then
 fi
 
 # Blocks, because a part may have holes, and because what is reserved is not free any more.
-blocks=$(du -k "$part" | awk '{ print $1; exit }')
-need=$((SIZE - ${blocks:-0} * 1024))
+used=$(du -k "$part" | awk '{ print $1; exit }')
+need=$((SIZE - ${used:-0} * 1024))
 free=$(free_bytes "$FLEET_ROOT/parts")
 if [ -n "$free" ] && [ "$need" -gt 0 ]; then
     if [ "$free" -lt $((need + 1048576)) ]; then
@@ -89,7 +89,7 @@ echo "tool $_tool $(command -v "$_tool")"
 take=none
 rest=$(printf 'abcdef' | { head -c 3 >/dev/null 2>&1; cat; })
 if [ "$rest" = def ]; then
-    take=head
+    take="head"
 elif perl -e 1 2>/dev/null; then
     take=perl
 fi

@@ -103,7 +103,7 @@ async def test_a_disk_that_fills_up_meanwhile_has_the_room_and_the_inodes_we_res
 
 
 async def test_a_disk_that_fills_up_where_none_can_be_reserved_keeps_what_arrived(small_disk, tmp_path):
-    world = World(tmp_path, 3 * MIB)
+    world = World(tmp_path, 2 * MIB + 1000)
     world.root = small_disk / "root"
     with pytest.raises(StepError, match="the disk is full") as caught:
         await world.push(Filling(tmp_path / "bin", small_disk, False))
