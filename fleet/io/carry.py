@@ -16,6 +16,7 @@ from fleet.core.text import safe_line, safe_text
 from fleet.io import ready
 from fleet.io.artifacts import Artifacts
 from fleet.io.builders import BuilderLost, Builders
+from fleet.io.bulk_lanes import lanes
 from fleet.io.jobs import run_job
 from fleet.io.locks import hold
 from fleet.io.ports import Transport
@@ -237,6 +238,7 @@ class _Work:
                 clock=self.world.clock,
                 manifests=self.world.folders.cache / "manifests",
                 moved=moved,
+                lanes=lanes(self.world, self.host, transport, size),
             )
 
         await self._lasting(send)
