@@ -45,6 +45,11 @@ class Program(Shell):
     def room(self) -> contextlib.AbstractAsyncContextManager[Any]:
         return self._room
 
+    @property
+    def process(self) -> int | None:
+        """Number of the last one that was started."""
+        return self._last.pid if self._last else None
+
     def prepare(self) -> None:
         """Connect now; the next `feed` finds it done."""
         self._ready = asyncio.ensure_future(self._spawned(FEED))
@@ -104,6 +109,7 @@ class ProgramProcess:
     def __init__(self, process: asyncio.subprocess.Process, sink: int, heard: asyncio.Event) -> None:
         assert process.stdout and process.stderr
         self._process, self._sink, self._heard = process, sink, heard
+        self.pid = process.pid
         self._stdout, self._stderr = process.stdout, process.stderr
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="bulk")
         self._has_spoken = self._is_ended = False
