@@ -142,14 +142,14 @@ class ProgramProcess:
 
     async def status(self) -> int:
         status = await self._process.wait()
-        if status in (LOST, -signal.SIGTERM, -signal.SIGKILL):
-            said = safe_line(self._said.strip().rsplit(b"\n", 1)[-1], 200)
+        if status < 0 or status == LOST or (status and not self._has_spoken):
+            said = safe_line(self._said.strip().partition(b"\n-> next")[0].rsplit(b"\n", 1)[-1], 200)
             raise UnreachableError(
                 f"the connection was lost{': ' if said else ''}{said}",
                 kind="link-lost" if self._has_spoken else REFUSED,
                 next="fleet status",
             )
-        return status if status >= 0 else 128 - status
+        return status
 
     def kill(self) -> None:
         if self._process.returncode is None:

@@ -1,19 +1,26 @@
 """The bytes of a push in processes of their own, on OpenSSH's server."""
 
+import asyncio
+import os
+import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import fleet
+from fleet.core.errors import UnreachableError
 from fleet.core.inventory import Host
 from fleet.io import ssh
-from fleet.io.bulk_lanes import BulkLanes
+from fleet.io.bulk_lanes import BulkLanes, count
+from fleet.io.bulk_program import Program
 from fleet.io.clock import SystemClock, SystemRandom
 from fleet.io.folders import SystemFolders
 from fleet.io.pins import Pins
 from fleet.io.push import push
 from fleet.io.ssh import SshTransport
+from tests.io.near import Pieces, other_key
 from tests.io.pushing import CHUNK, MIB, World
 from tests.rig.hosts import RigHost, Rigs, RunningRig
 
@@ -147,7 +154,6 @@ async def test_a_lane_that_is_killed_costs_a_chunk_and_the_next_push_goes_on(sit
 
 async def test_where_openssh_is_refused_python_carries(site: Site):
     transport = await site.connect()
-    site.wish = site.wish.model_copy(update={"identity": str(site.host.key)})
     made = site.lanes(transport).inner
     made.kinds[0] = lambda: Program("x", ("false",), SystemRandom())
     calls = Calls(transport)
@@ -157,7 +163,8 @@ async def test_where_openssh_is_refused_python_carries(site: Site):
     await transport.close()
 
 
-async def test_another_host_key_is_refused_by_both_kinds_and_nothing_is_sent(site: Site, tmp_path: Path):
+@pytest.mark.parametrize("kind", [0, 1], ids=["OpenSSH", "asyncssh"])
+async def test_another_host_key_is_never_talked_to(site: Site, tmp_path: Path, kind: int):
     other = other_key(tmp_path / "other").with_suffix(".pub").read_text()
     transport = await site.connect()
     strange = tmp_path / "known"
@@ -166,15 +173,15 @@ async def test_another_host_key_is_refused_by_both_kinds_and_nothing_is_sent(sit
     made = site.lanes(transport).inner
     assert made.known is not None
     made.known.write_text(f"fleet-host {other}")
-    for kind in (0, 1):
-        with pytest.raises(UnreachableError) as refused:
-            await site.push(transport, Chosen(made, kind, 1))
-        assert refused.value.kind == "refused"
-    assert site.moved == 0
+    with pytest.raises(UnreachableError) as refused:
+        await made.kinds[kind]().feed("cat > /dev/null", Pieces(b"x", 1), deadline=30)
+    assert refused.value.kind == "refused"
+    assert "host key" in refused.value.what.lower()
+    await made.close()
     await transport.close()
 
 
-async def test_a_program_whose_parent_dies_ends_and_so_does_the_receiver(site: Site, tmp_path: Path):
+async def test_a_program_whose_parent_dies_ends(site: Site, tmp_path: Path):
     transport = await site.connect()
     for kind in (0, 1):
         arguments = [str(tmp_path), str(kind), site.host.address, site.host.user, str(site.host.key)]
