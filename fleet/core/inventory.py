@@ -16,7 +16,7 @@ from pydantic import (
     create_model,
 )
 
-from fleet.core.inventory_rates import Hours, Rate
+from fleet.core.inventory_rates import hours, rate
 from fleet.core.inventory_words import hub, network, path_text, place, size, source, text, wake, word
 from fleet.core.names import PATTERN
 from fleet.core.selectors import is_on
@@ -37,6 +37,8 @@ Ref = Annotated[
 User = Annotated[str, AfterValidator(partial(word, r"[A-Za-z0-9_][A-Za-z0-9._@\\-]{0,127}", "a user name"))]
 Kind = Annotated[str, AfterValidator(partial(word, "[a-z][a-z0-9-]{0,39}", "one word in lower case"))]
 Bytes = Annotated[int, BeforeValidator(size)]
+Rate = Annotated[int, BeforeValidator(rate)]
+Hours = Annotated[str, AfterValidator(hours)]
 Cache = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
 
 

@@ -251,3 +251,24 @@ async def test_the_length_of_a_line_is_measured_on_the_connection(site: Site):
     assert rtt is not None
     assert 0 < rtt < 1
     await transport.close()
+
+
+async def test_the_loop_is_free_while_bytes_go(site: Site):
+    """Every piece that goes lets the loop turn: what is heavy is done in another process."""
+    transport = await site.connect()
+    turns, pieces = [0], [0]
+
+    async def turning() -> None:
+        while True:
+            turns[0] += 1
+            await asyncio.sleep(0)
+
+    def moved(count: int) -> None:
+        pieces[0] += 1
+
+    turner = asyncio.create_task(turning())
+    await site.push(transport, site.lanes(transport, 0), moved)
+    turner.cancel()
+    assert pieces[0] >= SIZE // (256 << 10)
+    assert turns[0] > 2 * pieces[0]
+    await transport.close()
