@@ -16,6 +16,7 @@ from pydantic import (
     create_model,
 )
 
+from fleet.core.inventory_rates import hours, rate
 from fleet.core.inventory_words import folder, hub, network, path_text, place, size, source, text, wake, word
 from fleet.core.names import PATTERN
 from fleet.core.selectors import is_on
@@ -36,6 +37,8 @@ Ref = Annotated[
 User = Annotated[str, AfterValidator(partial(word, r"[A-Za-z0-9_][A-Za-z0-9._@\\-]{0,127}", "a user name"))]
 Kind = Annotated[str, AfterValidator(partial(word, "[a-z][a-z0-9-]{0,39}", "one word in lower case"))]
 Bytes = Annotated[int, BeforeValidator(size)]
+Rate = Annotated[int, BeforeValidator(rate)]
+Hours = Annotated[str, AfterValidator(hours)]
 Cache = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
 
 
@@ -123,6 +126,15 @@ class Host(Value):
     )
     mac: Annotated[str, AfterValidator(wake)] | None = Field(
         default=None, description="Ethernet address for wake on LAN"
+    )
+    limit_rate: Rate | None = Field(
+        default=None,
+        ge=1000,
+        le=2**40,
+        description="bytes/s that it is sent at most; or 50M, 400Mbit/s",
+    )
+    quiet_hours: Hours | None = Field(
+        default=None, description="local hours with a lower rate: 08:00-18:00 20M"
     )
     sudo: bool = Field(default=False, description="packages may be installed with sudo")
     transport: Literal["ssh", "local"] = Field(

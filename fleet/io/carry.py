@@ -16,8 +16,10 @@ from fleet.core.text import safe_line, safe_text
 from fleet.io import ready
 from fleet.io.artifacts import Artifacts
 from fleet.io.builders import BuilderLost, Builders
+from fleet.io.bulk_lanes import lanes
 from fleet.io.jobs import run_job
 from fleet.io.locks import hold
+from fleet.io.pace import Paces
 from fleet.io.ports import Transport
 from fleet.io.push import push
 from fleet.io.shelltext import placed, taken_over, writing
@@ -32,10 +34,11 @@ LINES_SHOWN = 400  # of a step's output, per step; the rest stays in the job's l
 class Carrier:
     """One for a run."""
 
-    def __init__(self, world: World, artifacts: Artifacts, places: asyncio.Semaphore) -> None:
+    def __init__(self, world: World, artifacts: Artifacts, places: asyncio.Semaphore, paces: Paces) -> None:
         self.world = world
         self.artifacts = artifacts
         self.places = places
+        self.paces = paces
         self.builders = Builders()
 
     async def carry(self, plan: Plan) -> Carried:
@@ -218,11 +221,7 @@ class _Work:
     async def _put(self, step: Step, put: Put) -> int:
         path = await self.carrier.artifacts.path(put.artifact, self.say, self.host)
         size = path.stat().st_size
-        sent = 0
-
-        def moved(count: int) -> None:
-            nonlocal sent
-            sent += count
+        sent: list[int] = []
 
         async def send(transport: Transport) -> None:
             await push(
@@ -236,11 +235,13 @@ class _Work:
                 say=self._progress(step, unit="bytes"),
                 clock=self.world.clock,
                 manifests=self.world.folders.cache / "manifests",
-                moved=moved,
+                moved=sent.append,
+                lanes=lanes(self.world, self.host, transport, size),
+                **self.carrier.paces.of(self.host, self.world.wish(self.host)),
             )
 
         await self._lasting(send)
-        return sent
+        return sum(sent)
 
     async def _fetch(self, step: Step, fetch: Fetch) -> int:
         report = self._progress(step, unit="bytes")

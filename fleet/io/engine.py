@@ -41,6 +41,7 @@ from fleet.io.crash import bug
 from fleet.io.door import Question
 from fleet.io.gather import Gather
 from fleet.io.looks import look
+from fleet.io.pace import Paces, limit
 from fleet.io.programs import said
 from fleet.io.stock import Stock
 from fleet.io.world import World, actor
@@ -72,8 +73,9 @@ class Engine:
         self.timeout = timeout
         self.artifacts = Artifacts(world)
         self.stock = Stock(world, self.artifacts)
-        self.carrier = Carrier(world, self.artifacts, asyncio.Semaphore(jobs))
         hosts = request.hosts or ("",)
+        paces = Paces(world.clock, limit(request["limit_rate"]), len(hosts))
+        self.carrier = Carrier(world, self.artifacts, asyncio.Semaphore(jobs), paces)
         self.hosts = hosts
         self.claims: Gather[Claim, Claimed] = Gather(hosts, self._settle_claims)
         self.confirms: Gather[Plan, bool] = Gather(hosts, self._settle_plans)
