@@ -1,8 +1,9 @@
 """A file to a host: only the chunks it lacks, verified there, then renamed into place."""
 
 import asyncio
+import contextlib
 import json
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ from fleet.core.plan import size_text
 from fleet.core.shell import quote
 from fleet.core.text import safe_line, safe_text
 from fleet.io.manifest import Manifest, manifest, stamp
+from fleet.io.peers import PeerError
 from fleet.io.ports import Answer, Clock, Transport
 from fleet.io.push_errors import explained
 from fleet.io.push_progress import Progress, Say
@@ -30,6 +32,20 @@ SLOWEST = 50_000  # bytes/s that a deadline allows for
 Value = TypeVar("Value")
 
 
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """A push that other hosts may take part in."""
+
+    wanted: Manifest
+    part: str  # absolute path on the host
+    right: frozenset[int]  # chunks of it that are there
+    send: Callable[[int], Awaitable[None]]  # a chunk from here
+    came: Callable[[int], None]  # told of bytes that came from elsewhere
+
+
+Share = Callable[[Sharing], Awaitable[None]]  # until every chunk is there; PeerError: it cannot
+
+
 async def push(
     transport: Transport,
     local: Path,
@@ -45,6 +61,7 @@ async def push(
     manifests: Path | None = None,
     moved: Callable[[int], None] | None = None,
     idle: float = IDLE,
+    share: Share | None = None,
 ) -> int:
     """The file under its final name on the host.
 
@@ -61,6 +78,7 @@ async def push(
         manifests: folder on this machine in which the hashes of chunks are remembered.
         moved: told of each piece that was sent, also where the push fails later.
         idle: seconds without a byte before it fails.
+        share: brings the chunks from wherever they are; without it they all come from here.
 
     Returns:
         Bytes sent; 0 where the host had it.
@@ -74,7 +92,7 @@ async def push(
     if chunk % MIB or chunk <= 0:
         raise ValueError("a chunk is whole MiB")
     progress = Progress(say, clock, size, moved)
-    work = _Push(transport, local, sha256, size, to, root, generation, progress, chunk, idle)
+    work = _Push(transport, local, sha256, size, to, root, generation, progress, chunk, idle, share)
     await work.all(manifests)
     return progress.sent
 
@@ -91,6 +109,7 @@ class _Push:
     progress: Progress
     chunk: int
     idle: float
+    share: Share | None
 
     async def all(self, manifests: Path | None) -> None:
         wanted = await manifest(self.local, self.sha256, self.chunk, manifests)
@@ -113,11 +132,27 @@ class _Push:
     async def _send(self, wanted: Manifest, held: dict[int, str]) -> None:
         missing = ranges(wanted, held)
         self.progress.start(self.size - sum(length for _, length in missing))
+        if self.share is not None and missing:
+            with contextlib.suppress(PeerError):
+                await self.share(self._sharing(wanted, held))
+                return
         for start, length in missing:
-            pieces = _pieces(self.local, wanted, start, length, self.progress.add)
-            deadline = self.idle + 60 + length / SLOWEST
-            feeding = self.transport.feed(self._receiver(start), pieces, deadline=deadline)
-            self._check(await self._watched(feeding))
+            await self._range(wanted, start, length)
+
+    async def _range(self, wanted: Manifest, start: int, length: int) -> None:
+        pieces = _pieces(self.local, wanted, start, length, self.progress.add)
+        deadline = self.idle + 60 + length / SLOWEST
+        feeding = self.transport.feed(self._receiver(start), pieces, deadline=deadline)
+        self._check(await self._watched(feeding))
+
+    def _sharing(self, wanted: Manifest, held: dict[int, str]) -> Sharing:
+        async def send(number: int) -> None:
+            start = number * self.chunk
+            await self._range(wanted, start, min(self.chunk, self.size - start))
+
+        part = f"{self.root}/parts/{self.sha256}.part"
+        right = frozenset(n for n, digest in enumerate(wanted.chunks) if held.get(n) == digest)
+        return Sharing(wanted, part, right, send, self.progress.came)
 
     async def _begin(self) -> dict[int, str] | None:
         """Hashes of the chunks that the host has; None if it has the whole file."""
