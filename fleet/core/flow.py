@@ -1,8 +1,7 @@
 """A verb as a conversation: it asks by `yield`, and someone else answers.
 
-A flow is a generator. What it yields is a need, what is sent back is the answer,
-what it returns is its result for one host. Nothing here touches the world, so a
-flow is tested with `next` and `send`.
+A flow is a generator. What it yields is a need, what is sent back is the answer, what it returns
+is its result for one host. Nothing here touches the world, so it is tested with `next` and `send`.
 """
 
 from collections.abc import Generator
@@ -14,6 +13,7 @@ from fleet.core.edits import Ask, EditInventory, Introduce, Pin, ReadHostKey, Re
 from fleet.core.events import Event
 from fleet.core.facts import Facts, Live
 from fleet.core.plan import Artifact, Plan
+from fleet.core.routes import FindRoutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,8 @@ class FindTree:
 class Asset:
     """A release archive of finished binaries."""
 
-    label: (
-        str  # the part of its name that tells what it is for: ubuntu-vulkan-x64; empty if it is the only one
-    )
+    # The part of its name that tells what it is for: ubuntu-vulkan-x64; empty if it is the only one.
+    label: str
     place: str  # a path, or a URL
     sha256: str
 
@@ -239,6 +238,7 @@ Need = (
     | AskOracle
     | FindTree
     | FindModel
+    | FindRoutes
     | RenewModel
     | Claim
     | Confirm

@@ -30,13 +30,13 @@ class Progress:
     def add(self, count: int) -> None:
         """So many bytes were taken from us."""
         self.sent += count
-        if self._told:
-            self._told(count)
         self.came(count)
 
     def came(self, count: int) -> None:
         """So many bytes are there, wherever they came from."""
         self._done += count
+        if self._told:
+            self._told(count)
         self.beat()
         if self._alive - self._spoken >= OFTEN:
             self.tell()

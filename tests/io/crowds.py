@@ -22,7 +22,7 @@ class Party:
     def __init__(self, folder: Path, networks: tuple[str, ...], chunks: int = 16) -> None:
         self.world = World(folder, chunks * MIB - 12345)
         self.networks = networks
-        self.sent: Counter[str] = Counter()  # bytes from here, by host
+        self.came: Counter[str] = Counter()  # bytes, by host
         self.said: list[tuple[str, str]] = []
         self.crowd: Crowd | None = None
 
@@ -50,7 +50,7 @@ class Party:
             await crowd.share(Wish(then, transport, told.part, told.right, told.send, told.came))
 
         def moved(count: int) -> None:
-            self.sent[host] += count
+            self.came[host] += count
 
         return await push(
             transport, self.world.local, self.world.sha256, len(self.world.data), self.world.to, root=root,
