@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from fleet.core.bundle import Bundle, ReadRecords
+from fleet.core.choices import ListFiles
 from fleet.core.edits import Ask, EditInventory, Introduce, Pin, ReadHostKey, RenewModel
 from fleet.core.events import Event
 from fleet.core.facts import Facts, Live
@@ -122,8 +123,7 @@ class Look:
 class LastMeasured:
     """What the journal knows of a host.
 
-    Answer: dict server -> (tokens/s, Unix time); Unix time of the host's last answer or
-    None; Unix time now.
+    Answer: dict server -> (tokens/s, Unix time); Unix time of its last answer or None; Unix time now.
     """
 
     host: str
@@ -235,6 +235,7 @@ Need = (
     Probe
     | ReadProgram
     | ReadWeights
+    | ListFiles
     | AskOracle
     | FindTree
     | FindModel

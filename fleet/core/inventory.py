@@ -16,6 +16,7 @@ from pydantic import (
     create_model,
 )
 
+from fleet.core.inventory_rates import Hours, Rate
 from fleet.core.inventory_words import hub, network, path_text, place, size, source, text, wake, word
 from fleet.core.names import PATTERN
 from fleet.core.selectors import is_on
@@ -118,6 +119,15 @@ class Host(Value):
     )
     mac: Annotated[str, AfterValidator(wake)] | None = Field(
         default=None, description="Ethernet address for wake on LAN"
+    )
+    limit_rate: Rate | None = Field(
+        default=None,
+        ge=1000,
+        le=2**40,
+        description="bytes/s that it is sent at most; or 50M, 400Mbit/s",
+    )
+    quiet_hours: Hours | None = Field(
+        default=None, description="local hours with a lower rate: 08:00-18:00 20M"
     )
     sudo: bool = Field(default=False, description="packages may be installed with sudo")
     transport: Literal["ssh", "local"] = Field(

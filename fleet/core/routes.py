@@ -18,6 +18,6 @@ class FindRoutes:
 class Route:
     """For one host and one model."""
 
-    kind: str  # controller, peer, pull
+    kind: str  # controller, peer
     text: str  # from the controller
     rate: float | None  # bytes/s measured when this host last got one this way

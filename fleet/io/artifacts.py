@@ -21,6 +21,7 @@ from fleet.io.ports import Transport
 from fleet.io.shelltext import placed
 from fleet.io.world import World
 from fleet.models.hub import Pinned
+from fleet.models.offered import Offered
 from fleet.models.weights import Weights
 from fleet.sources import base as sources
 from fleet.sources.base import Repository
@@ -40,6 +41,7 @@ class Artifacts:
         self._models: dict[str, Artifact] = {}
         self._hashes: dict[Path, str] = {}
         self.weights: dict[str, Weights] = {}  # headers that were read in this run
+        self.offers: dict[str, Offered] = {}  # what hubs listed in this run
 
     async def tree(self) -> Tree:
         """Which llama.cpp the inventory means."""

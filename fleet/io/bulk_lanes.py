@@ -47,40 +47,41 @@ class BulkLanes:
         self, name: str, host: "Host", transport: SshTransport, folders: Folders, random: Random
     ) -> None:
         self._name, self._host, self._folders, self._random = name, host, folders, random
-        self._kinds: list[Callable[[], Program]] = [self._python]
+        self.kinds: list[Callable[[], Program]] = [self._python]
         self._folder: Path | None = None
+        self.known: Path | None = None  # the file of the host's one key
         self._first: list[Program] = []
-        self._made: list[Program] = []
+        self.made: list[Program] = []
         way, key = transport.way, transport.key
         program = shutil.which("ssh")
         if way is not None and key is not None and program is not None and can_openssh(way):
             self._folder = Path(tempfile.mkdtemp(prefix="fleet-"))  # 0700
-            known = self._folder / "known_hosts"
+            known = self.known = self._folder / "known_hosts"
             known.touch(0o600)
             known.write_text(f"{ALIAS} {key}\n")
             argv = openssh(program, way, known)
-            self._kinds.insert(0, lambda: Program(name, argv, random))
+            self.kinds.insert(0, lambda: Program(name, argv, random))
 
     def count(self, transport: Transport) -> int:
         return count(transport.rtt()) if isinstance(transport, SshTransport) else 1
 
     def start(self, count: int) -> None:
-        self._first = [self._lane(self._kinds[0]) for _ in range(count)]
+        self._first = [self._lane(self.kinds[0]) for _ in range(count)]
         for lane in self._first:
             lane.prepare()
 
     def ways(self, count: int) -> list[list[Lane]]:
-        others: list[list[Lane]] = [[self._lane(make) for _ in range(count)] for make in self._kinds[1:]]
+        others: list[list[Lane]] = [[self._lane(make) for _ in range(count)] for make in self.kinds[1:]]
         return [[*self._first[:count]], *others]
 
     async def close(self) -> None:
-        await asyncio.gather(*(lane.close() for lane in self._made))
+        await asyncio.gather(*(lane.close() for lane in self.made))
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def _lane(self, make: Callable[[], Program]) -> Program:
-        self._made.append(make())
-        return self._made[-1]
+        self.made.append(make())
+        return self.made[-1]
 
     def _python(self) -> Program:
         job = {

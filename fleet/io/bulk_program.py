@@ -45,6 +45,11 @@ class Program(Shell):
     def room(self) -> contextlib.AbstractAsyncContextManager[Any]:
         return self._room
 
+    @property
+    def process(self) -> int | None:
+        """Number of the last one that was started."""
+        return self._last.pid if self._last else None
+
     def prepare(self) -> None:
         """Connect now; the next `feed` finds it done."""
         self._ready = asyncio.ensure_future(self._spawned(FEED))
@@ -104,6 +109,7 @@ class ProgramProcess:
     def __init__(self, process: asyncio.subprocess.Process, sink: int, heard: asyncio.Event) -> None:
         assert process.stdout and process.stderr
         self._process, self._sink, self._heard = process, sink, heard
+        self.pid = process.pid
         self._stdout, self._stderr = process.stdout, process.stderr
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="bulk")
         self._has_spoken = self._is_ended = False
@@ -136,14 +142,14 @@ class ProgramProcess:
 
     async def status(self) -> int:
         status = await self._process.wait()
-        if status in (LOST, -signal.SIGTERM, -signal.SIGKILL):
-            said = safe_line(self._said.strip().rsplit(b"\n", 1)[-1], 200)
+        if status < 0 or status == LOST or (status and not self._has_spoken):
+            said = safe_line(self._said.strip().partition(b"\n-> next")[0].rsplit(b"\n", 1)[-1], 200)
             raise UnreachableError(
                 f"the connection was lost{': ' if said else ''}{said}",
                 kind="link-lost" if self._has_spoken else REFUSED,
                 next="fleet status",
             )
-        return status if status >= 0 else 128 - status
+        return status
 
     def kill(self) -> None:
         if self._process.returncode is None:

@@ -19,6 +19,7 @@ from fleet.io.builders import BuilderLost, Builders
 from fleet.io.bulk_lanes import lanes
 from fleet.io.jobs import run_job
 from fleet.io.locks import hold
+from fleet.io.pace import Paces
 from fleet.io.ports import Transport
 from fleet.io.push import push
 from fleet.io.sharing import Crowds
@@ -34,10 +35,11 @@ LINES_SHOWN = 400  # of a step's output, per step; the rest stays in the job's l
 class Carrier:
     """One for a run."""
 
-    def __init__(self, world: World, artifacts: Artifacts, places: asyncio.Semaphore) -> None:
+    def __init__(self, world: World, artifacts: Artifacts, places: asyncio.Semaphore, paces: Paces) -> None:
         self.world = world
         self.artifacts = artifacts
         self.places = places
+        self.paces = paces
         self.builders = Builders()
         self.crowds = Crowds(world)
 
@@ -217,11 +219,8 @@ class _Work:
 
     async def _put(self, step: Step, put: Put) -> int:
         path = await self.carrier.artifacts.path(put.artifact, self.world.say, self.host)
-        size, came = path.stat().st_size, 0
-
-        def moved(count: int) -> None:
-            nonlocal came
-            came += count
+        size = path.stat().st_size
+        sent: list[int] = []
 
         async def send(transport: Transport) -> None:
             share = self.carrier.crowds.share(self.host, put, transport)
@@ -237,13 +236,14 @@ class _Work:
                 say=self._progress(step, unit="bytes"),
                 clock=self.world.clock,
                 manifests=self.world.folders.cache / "manifests",
-                moved=moved,
+                moved=sent.append,
                 lanes=lanes(self.world, self.host, transport, size),
                 share=share,
+                **self.carrier.paces.of(self.host, self.world.wish(self.host)),
             )
 
         await self._lasting(send)
-        return came
+        return sum(sent)
 
     async def _fetch(self, step: Step, fetch: Fetch) -> int:
         report = self._progress(step, unit="bytes")

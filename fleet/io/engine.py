@@ -6,6 +6,7 @@ from typing import Any
 
 from fleet.commands.base import Request, Verb
 from fleet.core.bundle import Bundle, Bundled, ReadRecords
+from fleet.core.choices import ListFiles
 from fleet.core.edits import RenewModel
 from fleet.core.errors import DeadlineError, FleetError, PlanError
 from fleet.core.events import Confirmed, HostDone, HostFailed, Planned
@@ -33,13 +34,14 @@ from fleet.core.flow import (
 )
 from fleet.core.plan import Artifact, Plan
 from fleet.core.routes import FindRoutes, Route
-from fleet.io import headers, onboard, report, talk
+from fleet.io import headers, offers, onboard, report, talk
 from fleet.io.artifacts import Artifacts
 from fleet.io.carry import Carrier
 from fleet.io.crash import bug
 from fleet.io.door import Question
 from fleet.io.gather import Gather
 from fleet.io.looks import look
+from fleet.io.pace import Paces, limit
 from fleet.io.programs import said
 from fleet.io.world import World, actor
 
@@ -69,8 +71,9 @@ class Engine:
         self.request = request
         self.timeout = timeout
         self.artifacts = Artifacts(world)
-        self.carrier = Carrier(world, self.artifacts, asyncio.Semaphore(jobs))
         hosts = request.hosts or ("",)
+        paces = Paces(world.clock, limit(request["limit_rate"]), len(hosts))
+        self.carrier = Carrier(world, self.artifacts, asyncio.Semaphore(jobs), paces)
         self.hosts = hosts
         self.claims: Gather[Claim, Claimed] = Gather(hosts, self._settle_claims)
         self.confirms: Gather[Plan, bool] = Gather(hosts, self._settle_plans)
@@ -172,6 +175,8 @@ class Engine:
                 return await said(world, name, fingerprint)
             case ReadWeights(model):
                 return await headers.weights(world, self.artifacts, model)
+            case ListFiles(model):
+                return await offers.files(world, self.artifacts, model)
             case AskOracle():
                 return await headers.oracle(world, need)
             case Say(event):

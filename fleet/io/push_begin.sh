@@ -1,7 +1,7 @@
 # Looks at what a host already has of one file, and makes ready to receive the rest.
 # Variables: NAME of the part, SIZE in bytes, TO below the root, BLOCKS of 1 MiB in a chunk, META (text;
 # may be empty).
-# Prints `have`; or how chunks can be received here (`tool`, `take`, `split`), `part BYTES`, and then
+# Prints `have`; or how chunks can be received here (`tool`, `take`, `split`, `python3`), `part BYTES`, and then
 # `chunk N HASH` for each chunk of the part.
 # shellcheck shell=sh disable=SC2154,SC2012
 
@@ -88,10 +88,10 @@ echo "tool $_tool $(command -v "$_tool")"
 # Whether a program reads so many bytes from a pipe and not one more: BSD's head takes a block.
 take=none
 rest=$(printf 'abcdef' | { head -c 3 >/dev/null 2>&1; cat; })
-if [ "$rest" = def ]; then
-    take="head"
-elif perl -e 1 2>/dev/null; then
+if perl -e 'exit($] < 5.008)' 2>/dev/null; then
     take=perl
+elif [ "$rest" = def ]; then
+    take="head"
 fi
 echo "take $take"
 split=none
@@ -103,6 +103,10 @@ for fd in /dev/fd/3 /proc/self/fd/3; do
     fi
 done
 echo "split $split"
+# A python3 of macOS may be a shim that opens a window.
+if [ "$os" != Darwin ] && python3 -c 'import hashlib, os; os.pwrite' 2>/dev/null; then
+    echo "python3 $(command -v python3)"
+fi
 
 echo "part $held"
 chunk=$((BLOCKS * 1048576))

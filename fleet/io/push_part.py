@@ -1,41 +1,20 @@
 """What a host has of one file, how it takes a chunk, and how the whole gets its name."""
 
 import json
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from fleet.core.errors import StepError
 from fleet.core.plan import size_text
-from fleet.core.shell import quote
 from fleet.core.text import safe_line, safe_text
 from fleet.io.manifest import Manifest
 from fleet.io.ports import Answer, Transport
 from fleet.io.push_errors import explained
+from fleet.io.push_receivers import HASH, Means, means, receiver
 from fleet.io.shelltext import packaged
 
 MIB = 1 << 20
 LINES = 100  # that a host may say beside the hashes of chunks
-HASH = re.compile("[0-9a-f]{64}")
-
-# Standard input to a line that begins with its hash, by what `digest` of common.sh found there.
-HASHERS = {
-    "openssl": "{} dgst -sha256 -r",
-    "python3": "{} -c 'import hashlib,sys; h=hashlib.sha256()\n"
-    'for b in iter(lambda: sys.stdin.buffer.read(1 << 20), b""): h.update(b)\n'
-    "print(h.hexdigest())'",
-    "sha256sum": "{}",
-    "shasum": "{} -a 256",
-}
-# So many bytes of standard input and not one more; `none` can only take all there are.
-TAKERS = {
-    "head": 'head -c "$length"',
-    "perl": "perl -e '$n = shift; while ($n > 0) { $r = sysread STDIN, $b, $n < 1048576 ? $n : 1048576; "
-    "last unless $r; $n -= $r; $o = 0; while ($o < $r) { $w = syswrite STDOUT, $b, $r - $o, $o; "
-    'exit 1 unless $w; $o += $w } }\' "$length"',
-    "none": "cat",
-}
-SPLITS = ("/dev/fd/3", "/proc/self/fd/3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +22,12 @@ class Held:
     """What the host said when it was asked about a part."""
 
     right: frozenset[int]  # numbers of chunks that lie there as they should
-    hasher: str  # shell: standard input to its hash
-    taker: str  # a key of TAKERS
-    split: str | None  # a path of SPLITS, where a stream can be hashed while it is written
+    means: Means
 
     @property
     def is_exact(self) -> bool:
         """Many chunks may follow each other in one stream; else one stream carries one."""
-        return self.taker != "none"
+        return self.means.is_exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,37 +89,11 @@ class Part:
     def receiver(self, held: Held) -> str:
         """A line of shell that writes chunks from its standard input into the part.
 
-        Each chunk comes as a line `NUMBER SEEK LENGTH` and then its bytes, which are hashed while
-        they are written. For each it prints `chunk NUMBER`, `wrote STATUS`, and the hash.
-        dd gathers short reads because ibs differs from obs; no GNU flag is needed.
+        Each chunk comes as a line `NUMBER SEEK LENGTH`, SEEK in MiB, and then its bytes, which are
+        hashed while they are written. For each it prints `chunk NUMBER`, `wrote STATUS` and the hash.
         """
-        seek = f'ibs=65536 obs={MIB} seek="$seek" conv=notrunc'
-        if held.split is None:
-            blocks = self.wanted.chunk // MIB
-            hashing = (
-                f'{TAKERS[held.taker]} | {{ dd of="$p" {seek}; echo "wrote $?"; }}; '
-                f'dd if="$p" bs={MIB} skip="$seek" count={blocks} 2>/dev/null | {held.hasher}'
-            )
-        else:
-            hashing = (
-                f"{{ {{ {TAKERS[held.taker]} | tee {held.split} | {held.hasher} >&5; }} 3>&1 | "
-                f'{{ dd of="$p" {seek}; echo "wrote $?" >&5; }}; }} 5>&1'
-            )
-        part = quote(f"{self.root}/parts/{self.wanted.sha256}.part")
-        body = (
-            f"LC_ALL=C; export LC_ALL; p={part}\n"
-            "while read -r number seek length; do\n"
-            '[ ! -L "$p" ] && [ -f "$p" ] || exit 74\n'
-            f"said=$({hashing})\n"
-            'printf "chunk %s\\n%s\\n" "$number" "$said"\n'
-            "status=${said##*wrote }; status=${status%%[!0-9]*}\n"
-            '[ "$status" = 0 ] || exit "${status:-1}"\n'
-            "done"
-        )
-        # A line it has to be, because what follows it is data.
-        return (
-            f'eval "$(printf %b {quote(body.replace(chr(92), chr(92) * 2).replace(chr(10), chr(92) + "n"))})"'
-        )
+        path = f"{self.root}/parts/{self.wanted.sha256}.part"
+        return receiver(path, self.wanted.chunk // MIB, held.means)
 
     def header(self, number: int) -> bytes:
         """What stands before the bytes of a chunk."""
@@ -172,19 +123,10 @@ class Part:
 
     def _held(self, lines: Iterable[str]) -> Held:
         words = [line.split(" ", 2) for line in lines]
-        said = {word[0]: word[1:] for word in words if word[0] in ("tool", "take", "split")}
-        tool, path = (said.get("tool") or ["", ""])[0], (said.get("tool") or ["", ""])[-1]
-        taker, split = (said.get("take") or ["none"])[0], (said.get("split") or ["none"])[0]
-        if tool not in HASHERS:
-            raise StepError("it did not say how it hashes", next="fleet doctor", kind="probe")
+        said = {word[0]: word[1:] for word in words if word[0] in ("tool", "take", "split", "python3")}
         hashes = {int(word[1]): word[2] for word in words if word[0] == "chunk" and is_chunk(word)}
         right = frozenset(n for n in self.numbers if hashes.get(n) == self.wanted.chunks[n])
-        return Held(
-            right,
-            HASHERS[tool].format(quote(path)),
-            taker if taker in TAKERS else "none",
-            split if split in SPLITS else None,
-        )
+        return Held(right, means(said))
 
     def _refuse_short(self, lines: Iterable[str]) -> None:
         short = next((line.split() for line in lines if line.startswith("short ")), None)

@@ -97,7 +97,7 @@ class Stuck:
 class Shelled(LocalTransport):
     """A host whose `sh` is another one; busybox brings its own dd, ls and awk too."""
 
-    def __init__(self, shell: str, folder: Path) -> None:
+    def __init__(self, shell: str, folder: Path, lacks: tuple[str, ...] = ()) -> None:
         super().__init__(shell)
         self.folder = folder
         program = shutil.which(shell)
@@ -105,6 +105,9 @@ class Shelled(LocalTransport):
         (folder / "sh").symlink_to(program)
         for name in TOOLS if shell == "busybox" else ():
             (folder / name).symlink_to(program)
+        for name in lacks:
+            (folder / name).write_text("#!/bin/sh\nexit 127\n")
+            (folder / name).chmod(0o755)
 
     async def start(self, command):
         return await super().start(f"PATH={self.folder}:$PATH; export PATH; {command}")
@@ -123,7 +126,7 @@ class Greedy(LocalTransport):
         super().__init__(name)
         self.folder, self.feeds = folder, 0
         folder.mkdir()
-        for tool, text in (("head", "exec cat"), ("perl", "exit 127")):
+        for tool, text in (("head", "exec cat"), ("perl", "exit 127"), ("python3", "exit 127")):
             (folder / tool).write_text(f"#!/bin/sh\n{text}\n")
             (folder / tool).chmod(0o755)
 

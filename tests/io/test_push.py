@@ -72,9 +72,12 @@ async def test_a_lost_link_goes_on_where_it_stopped(world, cut):
     assert done[-1] == SIZE
 
 
+@pytest.mark.parametrize(
+    "lacks", [(), ("python3",), ("python3", "perl")], ids=["all", "no python", "no perl"]
+)
 @pytest.mark.parametrize("shell", SHELLS)
-async def test_every_shell_receives_resumes_and_verifies(world, tmp_path, shell):
-    host = Shelled(shell, tmp_path / "bin")
+async def test_every_shell_receives_resumes_and_verifies(world, tmp_path, shell, lacks):
+    host = Shelled(shell, tmp_path / "bin", lacks)
     world.begin(world.data[: 3 * MIB] + bytes(MIB) + b"longer" * SIZE)
     assert await world.push(host) == SIZE - CHUNK
     assert world.final.read_bytes() == world.data

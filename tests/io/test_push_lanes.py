@@ -1,22 +1,31 @@
 """The bytes of a push in processes of their own, on OpenSSH's server."""
 
+import asyncio
+import os
+import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import fleet
+from fleet.core.errors import UnreachableError
 from fleet.core.inventory import Host
 from fleet.io import ssh
-from fleet.io.bulk_lanes import BulkLanes
+from fleet.io.bulk_lanes import BulkLanes, count
+from fleet.io.bulk_program import Program
 from fleet.io.clock import SystemClock, SystemRandom
 from fleet.io.folders import SystemFolders
 from fleet.io.pins import Pins
 from fleet.io.push import push
 from fleet.io.ssh import SshTransport
+from tests.io.near import Pieces, other_key
 from tests.io.pushing import CHUNK, MIB, World
 from tests.rig.hosts import RigHost, Rigs, RunningRig
 
 SIZE = 12 * MIB + 777
+IN_FLIGHT = 4 * MIB  # bytes that a pipe, ssh and the window of a channel hold
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +73,6 @@ class Site:
     def hash(self) -> str:
         return self.host.ssh(f"openssl dgst -sha256 -r < '{self.root}/{self.world.to}'").split()[0]
 
-    def receivers(self) -> str:
-        return self.host.ssh("ps axww -o args | grep -c '[d]d of=' || true").strip()
-
 
 class Chosen:
     """Lanes of one kind, in a number of our choice; none falls back to the connection that is there."""
@@ -86,6 +92,9 @@ class Chosen:
 
     async def close(self):
         await self.inner.close()
+
+    def processes(self) -> list[int]:
+        return [lane.process for lane in self.inner.made if lane.process is not None]
 
 
 @pytest.fixture
@@ -117,3 +126,128 @@ class Calls:
     async def feed(self, line, chunks, *, deadline):
         self.feeds += 1
         return await self.inner.feed(line, chunks, deadline=deadline)
+
+
+@pytest.mark.parametrize("kind", [0, 1], ids=["OpenSSH", "asyncssh"])
+async def test_a_lane_that_is_killed_costs_a_chunk_and_the_next_push_goes_on(site: Site, kind: int):
+    transport = await site.connect()
+    lane = site.lanes(transport, kind)
+    ends: list[int] = []
+
+    def moved(count: int) -> None:
+        if site.moved > 5 * MIB and not ends:
+            for process in lane.processes():
+                ends.append(process)
+                os.kill(process, signal.SIGKILL)
+
+    with pytest.raises(UnreachableError) as lost:
+        await site.push(transport, lane, moved)
+    assert lost.value.kind == "link-lost"
+    assert ends
+    sent = await site.push(transport, site.lanes(transport, kind))
+    assert site.hash() == site.world.sha256
+    # what the pipe, ssh and the window of the channel held was counted as sent and is sent again
+    assert sent <= SIZE
+    assert site.moved <= SIZE + CHUNK + IN_FLIGHT
+    await transport.close()
+
+
+async def test_where_openssh_is_refused_python_carries(site: Site):
+    transport = await site.connect()
+    made = site.lanes(transport).inner
+    made.kinds[0] = lambda: Program("x", ("false",), SystemRandom())
+    calls = Calls(transport)
+    assert await site.push(calls, Chosen(made, None, 1)) == SIZE
+    assert site.hash() == site.world.sha256
+    assert calls.feeds == 0
+    await transport.close()
+
+
+@pytest.mark.parametrize("kind", [0, 1], ids=["OpenSSH", "asyncssh"])
+async def test_another_host_key_is_never_talked_to(site: Site, tmp_path: Path, kind: int):
+    other = other_key(tmp_path / "other").with_suffix(".pub").read_text()
+    transport = await site.connect()
+    strange = tmp_path / "known"
+    strange.write_text(f"{site.host.address} {other}")
+    site.wish = site.wish.model_copy(update={"known_hosts": str(strange)})
+    made = site.lanes(transport).inner
+    assert made.known is not None
+    made.known.write_text(f"fleet-host {other}")
+    with pytest.raises(UnreachableError) as refused:
+        await made.kinds[kind]().feed("cat > /dev/null", Pieces(b"x", 1), deadline=30)
+    assert refused.value.kind == "refused"
+    assert "host key" in refused.value.what.lower()
+    await made.close()
+    await transport.close()
+
+
+async def test_a_program_whose_parent_dies_ends(site: Site, tmp_path: Path):
+    transport = await site.connect()
+    for kind in (0, 1):
+        arguments = [str(tmp_path), str(kind), site.host.address, site.host.user, str(site.host.key)]
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", PARENT, *arguments, str(site.host.known_hosts),
+            stdout=asyncio.subprocess.PIPE, cwd=Path(fleet.__file__).parents[1],
+        )  # fmt: skip
+        own = int(await child.stdout.readline())
+        os.kill(own, 0)
+        child.send_signal(signal.SIGKILL)
+        await child.wait()
+        for _ in range(200):
+            if not is_running(own):
+                break
+            await asyncio.sleep(0.1)
+        assert not is_running(own)
+    await transport.close()
+
+
+def is_running(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+PARENT = """
+import asyncio, sys
+from pathlib import Path
+from fleet.core.inventory import Host
+from fleet.io import ssh
+from fleet.io.bulk_lanes import BulkLanes
+from fleet.io.clock import SystemClock, SystemRandom
+from fleet.io.folders import SystemFolders
+from fleet.io.pins import Pins
+
+folder, kind, address, user, key, known = sys.argv[1:]
+
+async def main():
+    folders = SystemFolders(*(Path(folder) / name for name in ("state", "cache", "config")))
+    host = Host.model_validate({"address": address, "user": user, "identity": key, "known_hosts": known})
+    clock = SystemClock()
+    transport = await ssh.connect("x", host, pins=Pins(folders.state, clock), clock=clock, on_lost=print)
+    lanes = BulkLanes("x", host, transport, folders, SystemRandom())
+    lane = lanes.kinds[int(kind)]()
+
+    class Endless:
+        async def __aiter__(self):
+            await lane.accepted()
+            print(lane.process, flush=True)
+            while True:
+                yield bytes(65536)
+
+    await lane.feed("cat > /dev/null", Endless(), deadline=1000)
+
+asyncio.run(main())
+"""
+
+
+def test_streams_by_the_length_of_the_line():
+    assert [count(rtt) for rtt in (0.0003, 0.004, 0.005, 0.02, 0.2, None)] == [1, 1, 2, 4, 4, 2]
+
+
+async def test_the_length_of_a_line_is_measured_on_the_connection(site: Site):
+    transport = await site.connect()
+    rtt = transport.rtt()
+    assert rtt is not None
+    assert 0 < rtt < 1
+    await transport.close()
