@@ -131,10 +131,7 @@ class LastMeasured:
 
 @dataclass(frozen=True, slots=True)
 class ReadProgram:
-    """What this very llama-server on the host says to --help and --version.
-
-    Answer: both texts. Raises StepError where it does not answer.
-    """
+    """What this very llama-server says to --help and --version. Answer: both texts. Raises StepError."""
 
     host: str
     fingerprint: str
