@@ -153,12 +153,22 @@ class Model(Value):
         default=None,
         description="of the published file; required unless allow_unpinned, or hf:, which fleet.lock pins",
     )
+    parts: Annotated[tuple[Sha256, ...], BeforeValidator(many)] = Field(
+        default=(),
+        description="in place of sha256, where the model has several files: of each, in their order",
+    )
     allow_unpinned: bool = Field(default=False, description="take whatever the source holds today")
     mmproj: Name | None = Field(
         default=None, description="name of the model that is its multimodal projector"
     )
     draft: Name | None = Field(default=None, description="name of the model that drafts for it")
     lora: Names = Field(default=(), description="names of the models that are its adapters")
+
+    @property
+    def companions(self) -> tuple[tuple[str, str], ...]:
+        """The models that are served with it: as what, and their names."""
+        single = (("mmproj", self.mmproj), ("draft", self.draft))
+        return (*((role, name) for role, name in single if name), *(("lora", name) for name in self.lora))
 
 
 class Server(Value):
