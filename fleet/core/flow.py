@@ -14,6 +14,7 @@ from fleet.core.edits import Ask, EditInventory, Introduce, Pin, ReadHostKey, Re
 from fleet.core.events import Event
 from fleet.core.facts import Facts, Live
 from fleet.core.plan import Artifact, Plan
+from fleet.core.routes import FindRoutes
 from fleet.core.stock import StoreNeed
 
 
@@ -130,10 +131,7 @@ class LastMeasured:
 
 @dataclass(frozen=True, slots=True)
 class ReadProgram:
-    """What this very llama-server on the host says to --help and --version.
-
-    Answer: both texts. Raises StepError where it does not answer.
-    """
+    """What this very llama-server says to --help and --version. Answer: both texts. Raises StepError."""
 
     host: str
     fingerprint: str
@@ -238,6 +236,7 @@ Need = (
     | AskOracle
     | FindTree
     | FindModel
+    | FindRoutes
     | RenewModel
     | Claim
     | Confirm

@@ -195,6 +195,14 @@ def _lender(place: str, each: str, networks: Sequence[str]) -> Iterator[Problem]
         yield Problem(place, what, "add its network to defaults.private_networks, if nobody else is in it")
 
 
+def in_networks(where: str, networks: Sequence[str]) -> bool | None:
+    """Whether an address lies in one of the networks; None where it is a name."""
+    try:
+        return _is_in(ipaddress.ip_address(where), networks)
+    except ValueError:
+        return None
+
+
 def _is_in(where: ipaddress.IPv4Address | ipaddress.IPv6Address, networks: Sequence[str]) -> bool:
     return any(where in ipaddress.ip_network(network, strict=False) for network in networks)
 

@@ -119,6 +119,7 @@ class Step:
     phase: str  # build, push, verify, stop, start, health, prepare: the column of the Deploy screen
     bytes: int | None = None  # to move
     seconds: float | None = None  # expected; None where nobody knows
+    way: str | None = None  # where the bytes come from
     outage: str | None = None  # what users of a server will notice
     undo: tuple[Action, ...] = ()  # what puts things back where a later step of the plan fails
 
@@ -127,6 +128,7 @@ class Step:
             "title": self.title,
             "action": type(self.action).__name__.lower(),
             "bytes": self.bytes,
+            "from": self.way,
             "seconds": self.seconds if self.seconds is None or math.isfinite(self.seconds) else None,
         }
 
@@ -183,7 +185,7 @@ class Plan:
 def _cost(step: Step) -> str:
     parts = []
     if step.bytes:
-        parts.append(size_text(step.bytes))
+        parts.append(f"{size_text(step.bytes)}{f' {step.way}' if step.way else ''}")
     if step.seconds:
         parts.append(f"about {seconds_text(step.seconds)}")
     return f" ({', '.join(parts)})" if parts else ""

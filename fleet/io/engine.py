@@ -33,6 +33,7 @@ from fleet.core.flow import (
     Tail,
 )
 from fleet.core.plan import Artifact, Plan
+from fleet.core.routes import FindRoutes, Route
 from fleet.core.stock import CheckCached, Pull, ReadHeld, ReadStock, Survey
 from fleet.io import headers, offers, onboard, report, talk
 from fleet.io.artifacts import Artifacts
@@ -79,6 +80,7 @@ class Engine:
         self.hosts = hosts
         self.claims: Gather[Claim, Claimed] = Gather(hosts, self._settle_claims)
         self.confirms: Gather[Plan, bool] = Gather(hosts, self._settle_plans)
+        self.routes: Gather[FindRoutes, Mapping[str, Route]] = Gather(hosts, self.carrier.crowds.settle)
         self.bundles: Gather[Bundle, Bundled] = Gather(hosts, lambda parts: report.write(world, parts))
         self._covered: dict[str, set[str]] = {}
         self._claimed: set[str] = set()
@@ -109,9 +111,11 @@ class Engine:
             return self._failed(host, bug(error, host or None, self.world.folders.state))
         finally:
             self.claims.leave(host)
+            self.routes.leave(host)
             self.confirms.leave(host)
             self.bundles.leave(host)
             self.carrier.builders.abandon(host)
+            self.carrier.crowds.leave(host)
         if host:
             self.world.say(HostDone(**self.world.stamp(host), changed=host in self._changed))
         return result
@@ -156,6 +160,9 @@ class Engine:
                 return await self.artifacts.model(name)
             case RenewModel(name):
                 return await self.artifacts.renew(name)
+            case FindRoutes():
+                self.claims.leave(host)
+                return await self.carrier.crowds.routes(host, need, self.routes)
             case Claim():
                 return await self._claim(host, need)
             case Confirm(plan):
@@ -240,6 +247,8 @@ class Engine:
 
     async def _confirm(self, host: str, plan: Plan) -> bool:
         self.claims.leave(host)
+        self.routes.leave(host)
+        self.carrier.crowds.expect(host, plan)
         self.world.say(
             Planned(
                 **self.world.stamp(host or None),

@@ -1,12 +1,14 @@
 """A file to a host: only the chunks it lacks, each verified as it is written, then renamed into place."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from fleet.core.errors import FleetError, UnreachableError
 from fleet.io.manifest import Manifest, manifest
+from fleet.io.peers import PeerError
 from fleet.io.ports import Clock, Transport
 from fleet.io.push_part import MIB, Held, Part, chunk_size
 from fleet.io.push_progress import Progress, Say
@@ -33,6 +35,20 @@ class Lanes(Protocol):
     async def close(self) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """A push that other hosts may take part in."""
+
+    wanted: Manifest
+    part: str  # absolute path on the host
+    right: frozenset[int]  # chunks of it that are there
+    send: Callable[[int], Awaitable[None]]  # a chunk from here, found right over there
+    came: Callable[[int], None]  # told of bytes that came from elsewhere
+
+
+Share = Callable[[Sharing], Awaitable[None]]  # until every chunk is there; PeerError: it cannot
+
+
 async def push(
     transport: Transport,
     local: Path,
@@ -52,6 +68,7 @@ async def push(
     pace: Pace | None = None,
     step: int = READ,
     slowest: float = SLOWEST,
+    share: Share | None = None,
 ) -> int:
     """The file under its final name on the host.
 
@@ -67,12 +84,13 @@ async def push(
         say: bytes that are there, bytes in all, bytes/s, seconds left; at most four times a second.
         chunk: bytes; whole MiB; None for what suits the size.
         manifests: folder on this machine in which the hashes of chunks are remembered.
-        moved: told of each piece that was sent, also where the push fails later.
+        moved: told of each piece that came, from wherever, also where the push fails later.
         idle: seconds without a byte before it fails.
         lanes: connections for the bytes; without any they go through the transport.
         pace: waits until so many bytes may be sent.
         step: bytes that are paced at once.
         slowest: bytes/s that deadlines allow for.
+        share: brings the chunks from wherever they are; without it they all come from here.
 
     Returns:
         Bytes sent; 0 where the host had it.
@@ -98,7 +116,8 @@ async def push(
         if lanes is not None:
             stack.push_async_callback(lanes.close)
             count = min(lanes.count(transport), len(wanted.chunks))
-            lanes.start(count)
+            if share is None:
+                lanes.start(count)
         held = await watched(part.look(transport, progress.beat), progress, idle)
         if held is None:
             progress.start(size)
@@ -106,12 +125,27 @@ async def push(
         missing = [number for number in part.numbers if number not in held.right]
         progress.start(size - sum(part.length(number) for number in missing))
         streams = Streams(part, held, local, progress, idle, pace, step, slowest)
+        if missing and share is not None:
+            try:
+                await share(_sharing(part, held, streams, transport, progress))
+                missing = []
+            except PeerError:
+                if lanes is not None:
+                    lanes.start(count)
         if missing:
             ways = lanes.ways(min(count, len(missing))) if lanes is not None and held.is_exact else []
             await _send(streams, [*ways, [transport]], missing)
     await part.publish(transport)
     progress.tell()
     return progress.sent
+
+
+def _sharing(part: Part, held: Held, streams: Streams, transport: Transport, progress: Progress) -> Sharing:
+    async def send(number: int) -> None:
+        await replace(streams).send([transport], [number])
+
+    path = f"{part.root}/parts/{part.wanted.sha256}.part"
+    return Sharing(part.wanted, path, held.right, send, progress.came)
 
 
 async def _send(streams: Streams, ways: list[list[Lane]], missing: list[int]) -> None:
@@ -127,4 +161,4 @@ async def _send(streams: Streams, ways: list[list[Lane]], missing: list[int]) ->
     await streams.send(ways[-1], missing)
 
 
-__all__ = ["Held", "Lanes", "Manifest", "Part", "push"]
+__all__ = ["Held", "Lanes", "Manifest", "Part", "Share", "Sharing", "push"]

@@ -11,6 +11,7 @@ from fleet.core.facts import Lock, ModelFile
 from fleet.core.flow import Carried, Carry, Confirm, FindModel, FindTree, ReadProgram, ReadWeights, Tree
 from fleet.core.inventory import Host, Inventory, Model, Server
 from fleet.core.plan import Artifact, Plan
+from fleet.core.routes import FindRoutes
 from fleet.core.stock import Known, ReadStock, Stocked
 from fleet.io.model_memory import read_header
 from fleet.models.weights import join
@@ -62,6 +63,7 @@ def asked(flow: Generator[Any, Any, Any], answer: Any, known: dict[type, Any] | 
         FindModel: TINY,
         ReadWeights: WEIGHTS,
         ReadProgram: (HELP, ""),
+        FindRoutes: {},
     } | (known or {})
     need = flow.send(answer)
     while not isinstance(need, Confirm):
