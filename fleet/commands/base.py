@@ -11,6 +11,7 @@ from fleet.core.flow import Flow, carry, confirm, probe
 from fleet.core.plan import Plan, Step, count_text
 from fleet.core.render import plan_lines
 from fleet.core.shelf import Shelf
+from fleet.models.routes import routed
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Inventory
@@ -106,7 +107,7 @@ def rounds(host: str, planned: Callable[[Facts, bool], Flow[Plan]], most: int, l
     done: tuple[Step, ...] = ()
     for number in range(most):
         facts = yield from probe(host)
-        plan = yield from planned(facts, number == 0)
+        plan = yield from routed((yield from planned(facts, number == 0)))
         if not (yield from confirm(plan)):
             return Plan(host, done, plan.notes, plan.settings) if done else plan
         now = plan.now()
@@ -137,6 +138,11 @@ def plan_document(request: Request, results: Results) -> dict[str, Any]:
 
 WIDTH = 80  # columns
 GLUE = "\xa0"  # a space at which no line ends
+LIMIT_RATE = Option(
+    "--limit-rate",
+    "bytes a second for all hosts together, shared equally: 50M, 48MiB/s, 400Mbit/s",
+    metavar="RATE",
+)
 EXPLAIN = Option("--explain", "print each setting of the servers with its reason and source", "flag")
 
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from fleet.commands.base import EXPLAIN, Option, Request, Verb, done_lines, plan_document, rounds
+from fleet.commands.base import EXPLAIN, LIMIT_RATE, Option, Request, Verb, done_lines, plan_document, rounds
 from fleet.core.facts import Facts
 from fleet.core.flow import Flow
 from fleet.core.plan import Plan
@@ -45,6 +45,7 @@ verb = Verb(
     options=(
         Option("--prune", "stop and remove servers that are not in the inventory any more", "flag"),
         EXPLAIN,
+        LIMIT_RATE,
         Option("--rebuild", "build again, whatever is there or in the cache", "flag"),
     ),
 )

@@ -1,12 +1,15 @@
 """What lies on hosts and is used by nothing; removed when asked."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from fleet.builds.tools import is_stale
 from fleet.commands.base import Request, Verb, agreed, done_lines, plan_document
-from fleet.core.facts import Facts, Part
+from fleet.core.facts import Facts
 from fleet.core.flow import Flow, probe
 from fleet.core.plan import Plan, Run, Step, size_text
+from fleet.core.stock import ReadStock, Stocked
+from fleet.models.keeping import Wanted, spare, spare_sets, stale, wanted
 from fleet.platforms.base import program
 
 if TYPE_CHECKING:
@@ -23,45 +26,59 @@ for f in "$FLEET_ROOT/$KIND" "$FLEET_ROOT/trash" "$d"; do
 done
 [ -e "$d" ] || exit 0
 t="$FLEET_ROOT/trash/$NAME.$$"
-mkdir -p "$FLEET_ROOT/trash" && chmod u+w "$d" && mv "$d" "$t" && chmod -R u+w "$t" && rm -rf "$t"
+mkdir -p "$FLEET_ROOT/trash" && { [ ! -d "$d" ] || chmod u+w "$d"; } && mv "$d" "$t" || exit 1
+# not the mode of files: a model that was adopted by hard link is another program's file too
+find "$t" -type d -exec chmod u+w {} + && rm -rf "$t"
 """
 
 
 def gc(request: Request, inventory: "Inventory", host: str) -> Flow[Plan]:
     """Builds, models, parts and old tools that no release of a server and no wish in the inventory needs."""
     facts = yield from probe(host)
-    used = facts.used
-    wanted = {
-        model.sha256
-        for model in (inventory.models.get(one.model) for one in inventory.servers_on(host).values())
-        if model is not None and model.sha256
-    }
-    newest = facts.builds[-1].fingerprint if facts.builds and not used else None
-    steps = [
-        *(
-            _remove("builds", build.fingerprint, None)
-            for build in facts.builds
-            if build.fingerprint not in used and build.fingerprint != newest
-        ),
-        *(_remove("models", one.sha256, one.size) for one in facts.models if one.sha256 not in used | wanted),
-        *(_remove("parts", f"{part.sha256}.part", part.size) for part in _stale(facts, wanted)),
-        *(_remove("tools", folder, None) for folder in _old_tools(facts)),
-    ]
-    return (yield from agreed(Plan(host, tuple(steps))))
+    stocked: Stocked = yield ReadStock()
+    wish = wanted(inventory, host, stocked)
+    steps = (*_builds(facts), *weights(facts, wish), *_tools(facts))
+    return (yield from agreed(Plan(host, steps, notes(wish))))
 
 
-def _stale(facts: Facts, wanted: set[str]) -> list[Part]:
-    return [part for part in facts.parts if part.sha256 not in wanted]
+def weights(facts: Facts, wish: Wanted) -> Iterator[Step]:
+    """Models and parts that nothing needs, and models that were put aside as damaged."""
+    sizes = {one.sha256: one.size for one in facts.models}
+    for sha256 in spare(facts, wish):
+        yield remove("models", sha256, sizes[sha256])
+    for folder in spare_sets(facts, wish):
+        yield remove("models/sets", folder, None)
+    for part in stale(facts, wish):
+        yield remove("parts", f"{part.sha256}.part", part.size)
+    for one in facts.damaged:
+        yield remove("damaged", one.sha256, one.size)
 
 
-def _old_tools(facts: Facts) -> list[str]:
+def notes(wish: Wanted) -> tuple[str, ...]:
+    """Why models are left alone that may be needed by nobody."""
+    if not wish.unknown:
+        return ()
+    names = ", ".join(wish.unknown)
+    return (f"models and parts stay: nobody knows the sha256 of {names} yet; fleet models pull {names}",)
+
+
+def _builds(facts: Facts) -> Iterator[Step]:
+    newest = facts.builds[-1].fingerprint if facts.builds and not facts.used else None
+    for build in facts.builds:
+        if build.fingerprint not in facts.used and build.fingerprint != newest:
+            yield remove("builds", build.fingerprint, None)
+
+
+def _tools(facts: Facts) -> Iterator[Step]:
     """Folders of tools that fleet brought in a version that it brings no more."""
     below = f"{facts.root}/tools/"
     paths = [tool.path.removeprefix(below) for tool in facts.tools.values() if tool.path.startswith(below)]
-    return sorted({folder for folder in (path.split("/")[0] for path in paths) if is_stale(folder)})
+    for folder in sorted({folder for folder in (path.split("/")[0] for path in paths) if is_stale(folder)}):
+        yield remove("tools", folder, None)
 
 
-def _remove(kind: str, name: str, size: int | None) -> Step:
+def remove(kind: str, name: str, size: int | None) -> Step:
+    """The step that takes one folder or file below the root away."""
     held = f" ({size_text(size)})" if size else ""
     return Step(
         title=f"remove {kind}/{name[:16]}{held}",

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from fleet.commands.base import Option, Request, Verb, done_lines, plan_document, rounds
+from fleet.commands.base import LIMIT_RATE, Option, Request, Verb, done_lines, plan_document, rounds
 from fleet.core.facts import Facts
 from fleet.core.flow import Flow
 from fleet.core.plan import Plan
@@ -38,5 +38,6 @@ verb = Verb(
         Option(
             "--model", "a model of the inventory; all that the host's servers need without it", is_many=True
         ),
+        LIMIT_RATE,
     ),
 )

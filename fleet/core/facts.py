@@ -84,10 +84,18 @@ class Build:
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A verified model under its hash."""
+    """A verified model under its hash, or one of the files of a model."""
 
     sha256: str
     size: int  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSet:
+    """The files of one model in one folder, under the names by which llama.cpp finds them."""
+
+    id: str
+    sizes: tuple[int, ...]  # bytes, in the order of the files
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +104,17 @@ class Part:
 
     sha256: str
     size: int  # bytes on the disk, not all of them verified
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A GGUF file there that fleet did not bring: of another program, or in a folder of the inventory."""
+
+    path: str
+    size: int  # bytes
+    label: str  # for people: where it is from, and what it is called there
+    claim: str | None = None  # the sha256 that its own name claims
+    sha256: str | None = None  # as fleet hashed it there, and it did not change since
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +197,10 @@ class Facts:
     used: frozenset[str] = frozenset()  # ids of builds and models that a release there needs
     libraries: Mapping[str, str] = field(default_factory=dict)  # cudart, cublas, vulkan ... -> where it lies
     searched: tuple[str, ...] = ()  # folders in which GPU toolkits were looked for
+    sets: tuple[ModelSet, ...] = ()  # models of several files that are whole
+    found: tuple[Found, ...] = ()  # GGUF files of other programs
+    kept: frozenset[str] = frozenset()  # sha256 of models that a person said to keep
+    damaged: tuple[ModelFile, ...] = ()  # models that were found damaged and put aside
 
 
 @dataclass(frozen=True, slots=True)

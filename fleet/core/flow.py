@@ -1,8 +1,7 @@
 """A verb as a conversation: it asks by `yield`, and someone else answers.
 
-A flow is a generator. What it yields is a need, what is sent back is the answer,
-what it returns is its result for one host. Nothing here touches the world, so a
-flow is tested with `next` and `send`.
+A flow is a generator. What it yields is a need, what is sent back is the answer, what it returns
+is its result for one host. Nothing here touches the world, so it is tested with `next` and `send`.
 """
 
 from collections.abc import Generator
@@ -15,6 +14,8 @@ from fleet.core.edits import Ask, EditInventory, Introduce, Pin, ReadHostKey, Re
 from fleet.core.events import Event
 from fleet.core.facts import Facts, Live
 from fleet.core.plan import Artifact, Plan
+from fleet.core.routes import FindRoutes
+from fleet.core.stock import StoreNeed
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,7 @@ class FindTree:
 class Asset:
     """A release archive of finished binaries."""
 
-    # The part of its name that tells what it is for: ubuntu-vulkan-x64; empty if it is the only one.
-    label: str
+    label: str  # the part of its name that says what it is for: ubuntu-vulkan-x64; empty for the only one
     place: str  # a path, or a URL
     sha256: str
 
@@ -131,10 +131,7 @@ class LastMeasured:
 
 @dataclass(frozen=True, slots=True)
 class ReadProgram:
-    """What this very llama-server on the host says to --help and --version.
-
-    Answer: both texts. Raises StepError where it does not answer.
-    """
+    """What this very llama-server says to --help and --version. Answer: both texts. Raises StepError."""
 
     host: str
     fingerprint: str
@@ -239,6 +236,7 @@ Need = (
     | AskOracle
     | FindTree
     | FindModel
+    | FindRoutes
     | RenewModel
     | Claim
     | Confirm
@@ -259,6 +257,7 @@ Need = (
     | EditInventory
     | ReadRecords
     | Bundle
+    | StoreNeed
 )
 Result = TypeVar("Result")
 Flow = Generator[Need, Any, Result]

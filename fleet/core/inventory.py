@@ -16,7 +16,8 @@ from pydantic import (
     create_model,
 )
 
-from fleet.core.inventory_words import hub, network, path_text, place, size, source, text, wake, word
+from fleet.core.inventory_rates import hours, rate
+from fleet.core.inventory_words import folder, hub, network, path_text, place, size, source, text, wake, word
 from fleet.core.names import PATTERN
 from fleet.core.selectors import is_on
 
@@ -36,6 +37,8 @@ Ref = Annotated[
 User = Annotated[str, AfterValidator(partial(word, r"[A-Za-z0-9_][A-Za-z0-9._@\\-]{0,127}", "a user name"))]
 Kind = Annotated[str, AfterValidator(partial(word, "[a-z][a-z0-9-]{0,39}", "one word in lower case"))]
 Bytes = Annotated[int, BeforeValidator(size)]
+Rate = Annotated[int, BeforeValidator(rate)]
+Hours = Annotated[str, AfterValidator(hours)]
 Cache = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
 
 
@@ -97,6 +100,11 @@ class Host(Value):
     root: Annotated[str, AfterValidator(path_text)] | None = Field(
         default=None, description="absolute path on the host below which fleet keeps everything"
     )
+    model_folders: Annotated[tuple[Annotated[str, AfterValidator(folder)], ...], BeforeValidator(many)] = (
+        Field(
+            default=(), description="folders on the host whose .gguf files may be adopted; absolute, or ~/…"
+        )
+    )
     backend: Kind | None = Field(
         default=None, description="what llama.cpp computes with: cpu, cuda, metal …; else found out"
     )
@@ -118,6 +126,15 @@ class Host(Value):
     )
     mac: Annotated[str, AfterValidator(wake)] | None = Field(
         default=None, description="Ethernet address for wake on LAN"
+    )
+    limit_rate: Rate | None = Field(
+        default=None,
+        ge=1000,
+        le=2**40,
+        description="bytes/s that it is sent at most; or 50M, 400Mbit/s",
+    )
+    quiet_hours: Hours | None = Field(
+        default=None, description="local hours with a lower rate: 08:00-18:00 20M"
     )
     sudo: bool = Field(default=False, description="packages may be installed with sudo")
     transport: Literal["ssh", "local"] = Field(
@@ -143,12 +160,22 @@ class Model(Value):
         default=None,
         description="of the published file; required unless allow_unpinned, or hf:, which fleet.lock pins",
     )
+    parts: Annotated[tuple[Sha256, ...], BeforeValidator(many)] = Field(
+        default=(),
+        description="in place of sha256, where the model has several files: of each, in their order",
+    )
     allow_unpinned: bool = Field(default=False, description="take whatever the source holds today")
     mmproj: Name | None = Field(
         default=None, description="name of the model that is its multimodal projector"
     )
     draft: Name | None = Field(default=None, description="name of the model that drafts for it")
     lora: Names = Field(default=(), description="names of the models that are its adapters")
+
+    @property
+    def companions(self) -> tuple[tuple[str, str], ...]:
+        """The models that are served with it: as what, and their names."""
+        single = (("mmproj", self.mmproj), ("draft", self.draft))
+        return (*((role, name) for role, name in single if name), *(("lora", name) for name in self.lora))
 
 
 class Server(Value):

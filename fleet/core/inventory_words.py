@@ -75,6 +75,14 @@ def path_text(value: str) -> str:
     return value
 
 
+def folder(value: str) -> str:
+    """A folder on a host that is only read."""
+    text(value)
+    if not value.startswith(("/", "~/")) or any(ord(letter) < 32 for letter in value):
+        raise ValueError("should be an absolute path, or begin with ~/")
+    return value
+
+
 def wake(value: str) -> str:
     """An Ethernet address."""
     return word("[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}", "an Ethernet address: 00:11:22:33:44:55", value)

@@ -10,17 +10,18 @@ from fleet.core.proof import NOTHING, Expected
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A file with a hash that the controller has or can get.
+    """A file with a hash that the controller has or can get, or a model of several such files.
 
     `id` is its identity: sha256 of a model, identity of a source tree, fingerprint
     of a build, sha256 of a file that fleet ships; of tools and finished binaries a hash
-    over the hashes of what they are made from.
+    over the hashes of what they are made from, and of a model of several files one over theirs.
     """
 
     kind: Literal["source", "build", "model", "file", "tool", "prebuilt"]
     id: str
     name: str  # for people: qwen3-8b, llama.cpp b11434
     size: int | None  # bytes; None where it is known only after fetching
+    parts: tuple["Artifact", ...] = ()  # the files of a model that has several; it is none itself then
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,7 @@ class Step:
     phase: str  # build, push, verify, stop, start, health, prepare: the column of the Deploy screen
     bytes: int | None = None  # to move
     seconds: float | None = None  # expected; None where nobody knows
+    way: str | None = None  # where the bytes come from
     outage: str | None = None  # what users of a server will notice
     undo: tuple[Action, ...] = ()  # what puts things back where a later step of the plan fails
 
@@ -126,6 +128,7 @@ class Step:
             "title": self.title,
             "action": type(self.action).__name__.lower(),
             "bytes": self.bytes,
+            "from": self.way,
             "seconds": self.seconds if self.seconds is None or math.isfinite(self.seconds) else None,
         }
 
@@ -182,7 +185,7 @@ class Plan:
 def _cost(step: Step) -> str:
     parts = []
     if step.bytes:
-        parts.append(size_text(step.bytes))
+        parts.append(f"{size_text(step.bytes)}{f' {step.way}' if step.way else ''}")
     if step.seconds:
         parts.append(f"about {seconds_text(step.seconds)}")
     return f" ({', '.join(parts)})" if parts else ""

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from fleet.builds.explain import explain as explain_build
 from fleet.core.errors import FleetError, PlanError, StepError, UnreachableError
-from fleet.core.events import Event, Notice, Output, StepDone, StepFailed, StepProgress, StepStarted
+from fleet.core.events import Notice, Output, StepDone, StepFailed, StepProgress, StepStarted
 from fleet.core.flow import Carried
 from fleet.core.plan import Artifact, Built, Drained, Fetch, Plan, Put, Ready, Run, Step, Wait, Write
 from fleet.core.shell import complaint
@@ -16,10 +16,13 @@ from fleet.core.text import safe_line, safe_text
 from fleet.io import ready
 from fleet.io.artifacts import Artifacts
 from fleet.io.builders import BuilderLost, Builders
+from fleet.io.bulk_lanes import lanes
 from fleet.io.jobs import run_job
 from fleet.io.locks import hold
+from fleet.io.pace import Paces
 from fleet.io.ports import Transport
 from fleet.io.push import push
+from fleet.io.sharing import Crowds
 from fleet.io.shelltext import placed, taken_over, writing
 from fleet.io.world import World, is_lost
 from fleet.platforms.base import FENCED
@@ -32,11 +35,13 @@ LINES_SHOWN = 400  # of a step's output, per step; the rest stays in the job's l
 class Carrier:
     """One for a run."""
 
-    def __init__(self, world: World, artifacts: Artifacts, places: asyncio.Semaphore) -> None:
+    def __init__(self, world: World, artifacts: Artifacts, places: asyncio.Semaphore, paces: Paces) -> None:
         self.world = world
         self.artifacts = artifacts
         self.places = places
+        self.paces = paces
         self.builders = Builders()
+        self.crowds = Crowds(world)
 
     async def carry(self, plan: Plan) -> Carried:
         """Every step in order.
@@ -86,18 +91,16 @@ class _Work:
         self.root = self.world.root(plan.host)
         self.generation = ""
         self.shown = 0
+        self.route: str | None = None
 
     @contextlib.asynccontextmanager
     async def lock(self, plan: Plan) -> AsyncIterator[None]:
-        if not any(not isinstance(step.action, Run) or step.action.needs_lock for step in plan.steps):
+        if all(isinstance(step.action, Run) and not step.action.needs_lock for step in plan.steps):
             yield
             return
 
-        def tell(message: str) -> None:
-            self.world.say(Notice(**self.world.stamp(self.host), message=message))
-
         async with hold(
-            self.host, self.reach, self.root, self.world.owner, self.world.clock, tell
+            self.host, self.reach, self.root, self.world.owner, self.world.clock, self._tell
         ) as generation:
             self.generation = generation
             yield
@@ -107,10 +110,9 @@ class _Work:
 
     async def step(self, number: int, step: Step) -> None:
         """One step with its events."""
-        total = len(self.plan.steps)
-        started = self.world.clock.monotonic()
-        self.shown = 0
-        self.say(
+        total, started = len(self.plan.steps), self.world.clock.monotonic()
+        self.shown, self.route = 0, None
+        self.world.say(
             StepStarted(
                 **self.world.stamp(self.host), step=step.title, phase=step.phase, done=number, total=total
             )
@@ -119,7 +121,7 @@ class _Work:
             moved = await self._act(step)
         except FleetError as error:
             error.step = error.step or step.title
-            self.say(
+            self.world.say(
                 StepFailed(
                     **self.world.stamp(self.host),
                     step=step.title,
@@ -132,7 +134,7 @@ class _Work:
                 )
             )
             raise
-        self.say(
+        self.world.say(
             StepDone(
                 **self.world.stamp(self.host),
                 step=step.title,
@@ -142,6 +144,7 @@ class _Work:
                 total=total,
                 seconds=self.world.clock.monotonic() - started,
                 bytes=moved,
+                route=self.route if step.phase == "push" else None,
             )
         )
 
@@ -198,7 +201,6 @@ class _Work:
             )
 
     async def _job(self, step: Step, run: Run) -> None:
-        report = self._progress(step, unit="files")
         ended = await run_job(
             self.reach,
             run,
@@ -207,7 +209,7 @@ class _Work:
             clock=self.world.clock,
             random=self.world.random,
             on_line=self._output,
-            on_progress=report,
+            on_progress=self._progress(step, unit="files" if step.phase == "build" else "bytes"),
         )
         if ended.exit_code == FENCED:
             raise taken_over()
@@ -216,15 +218,13 @@ class _Work:
             raise StepError(what, next=following)
 
     async def _put(self, step: Step, put: Put) -> int:
-        path = await self.carrier.artifacts.path(put.artifact, self.say, self.host)
+        path = await self.carrier.artifacts.path(put.artifact, self.world.say, self.host)
         size = path.stat().st_size
-        sent = 0
-
-        def moved(count: int) -> None:
-            nonlocal sent
-            sent += count
+        sent: list[int] = []
 
         async def send(transport: Transport) -> None:
+            share = self.carrier.crowds.share(self.host, put, transport)
+            self.route = "controller" if share is None else "peer"
             await push(
                 transport,
                 path,
@@ -236,11 +236,14 @@ class _Work:
                 say=self._progress(step, unit="bytes"),
                 clock=self.world.clock,
                 manifests=self.world.folders.cache / "manifests",
-                moved=moved,
+                moved=sent.append,
+                lanes=lanes(self.world, self.host, transport, size),
+                share=share,
+                **self.carrier.paces.of(self.host, self.world.wish(self.host)),
             )
 
         await self._lasting(send)
-        return sent
+        return sum(sent)
 
     async def _fetch(self, step: Step, fetch: Fetch) -> int:
         report = self._progress(step, unit="bytes")
@@ -263,9 +266,7 @@ class _Work:
             except UnreachableError as error:
                 if not is_lost(error):
                     raise
-                self.say(
-                    Notice(**self.world.stamp(self.host), message="the link broke; going on when it is back")
-                )
+                self._tell("the link broke; going on when it is back")
                 await self.world.clock.sleep(1)
         raise UnreachableError(
             f"the link broke {ATTEMPTS} times in one step", host=self.host, next=f"fleet doctor {self.host}"
@@ -275,7 +276,7 @@ class _Work:
         def report(
             done: float, total: float | None, rate: float | None = None, left: float | None = None
         ) -> None:
-            self.say(
+            self.world.say(
                 StepProgress(
                     **self.world.stamp(self.host),
                     step=step.title,
@@ -290,10 +291,10 @@ class _Work:
 
         return report
 
+    def _tell(self, message: str) -> None:
+        self.world.say(Notice(**self.world.stamp(self.host), message=message))
+
     def _output(self, line: str) -> None:
         self.shown += 1
         if line and self.shown <= LINES_SHOWN:
-            self.say(Output(**self.world.stamp(self.host), step="", line=line))
-
-    def say(self, event: Event) -> None:
-        self.world.say(event)
+            self.world.say(Output(**self.world.stamp(self.host), step="", line=line))

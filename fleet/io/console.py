@@ -147,8 +147,8 @@ class Console:
     def _check_level(self, question: Question, count: int) -> None:
         if question.level >= 3 and count > 1:
             raise DeclinedError(
-                f"{question.verb} cannot be undone and is done on one host at a time",
-                next=f"fleet {question.verb} {question.plans[0].host}",
+                f"{question.verb.replace('-', ' ')} cannot be undone and is done on one host at a time",
+                next=f"name only {question.plans[0].host}",
             )
 
     def _check_yes(self, question: Question, count: int) -> None:

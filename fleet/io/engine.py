@@ -33,6 +33,8 @@ from fleet.core.flow import (
     Tail,
 )
 from fleet.core.plan import Artifact, Plan
+from fleet.core.routes import FindRoutes, Route
+from fleet.core.stock import CheckCached, Pull, ReadHeld, ReadStock, Survey
 from fleet.io import headers, offers, onboard, report, talk
 from fleet.io.artifacts import Artifacts
 from fleet.io.carry import Carrier
@@ -40,7 +42,9 @@ from fleet.io.crash import bug
 from fleet.io.door import Question
 from fleet.io.gather import Gather
 from fleet.io.looks import look
+from fleet.io.pace import Paces, limit
 from fleet.io.programs import said
+from fleet.io.stock import Stock
 from fleet.io.world import World, actor
 
 
@@ -69,11 +73,14 @@ class Engine:
         self.request = request
         self.timeout = timeout
         self.artifacts = Artifacts(world)
-        self.carrier = Carrier(world, self.artifacts, asyncio.Semaphore(jobs))
+        self.stock = Stock(world, self.artifacts)
         hosts = request.hosts or ("",)
+        paces = Paces(world.clock, limit(request["limit_rate"]), len(hosts))
+        self.carrier = Carrier(world, self.artifacts, asyncio.Semaphore(jobs), paces)
         self.hosts = hosts
         self.claims: Gather[Claim, Claimed] = Gather(hosts, self._settle_claims)
         self.confirms: Gather[Plan, bool] = Gather(hosts, self._settle_plans)
+        self.routes: Gather[FindRoutes, Mapping[str, Route]] = Gather(hosts, self.carrier.crowds.settle)
         self.bundles: Gather[Bundle, Bundled] = Gather(hosts, lambda parts: report.write(world, parts))
         self._covered: dict[str, set[str]] = {}
         self._claimed: set[str] = set()
@@ -104,9 +111,11 @@ class Engine:
             return self._failed(host, bug(error, host or None, self.world.folders.state))
         finally:
             self.claims.leave(host)
+            self.routes.leave(host)
             self.confirms.leave(host)
             self.bundles.leave(host)
             self.carrier.builders.abandon(host)
+            self.carrier.crowds.leave(host)
         if host:
             self.world.say(HostDone(**self.world.stamp(host), changed=host in self._changed))
         return result
@@ -151,6 +160,9 @@ class Engine:
                 return await self.artifacts.model(name)
             case RenewModel(name):
                 return await self.artifacts.renew(name)
+            case FindRoutes():
+                self.claims.leave(host)
+                return await self.carrier.crowds.routes(host, need, self.routes)
             case Claim():
                 return await self._claim(host, need)
             case Confirm(plan):
@@ -188,6 +200,8 @@ class Engine:
                 return await report.read(world, need)
             case Bundle():
                 return await self.bundles.ask(host, need)
+            case ReadStock() | Pull() | CheckCached() | Survey() | ReadHeld():
+                return await self.stock.answer(need)
             case _:
                 return await onboard.answer(need, world)
 
@@ -233,6 +247,8 @@ class Engine:
 
     async def _confirm(self, host: str, plan: Plan) -> bool:
         self.claims.leave(host)
+        self.routes.leave(host)
+        self.carrier.crowds.expect(host, plan)
         self.world.say(
             Planned(
                 **self.world.stamp(host or None),

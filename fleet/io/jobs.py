@@ -18,6 +18,7 @@ AGAIN = 1.0  # seconds before a log is followed anew that broke off
 KEPT = 60  # last lines of a log, for the explanation of a failure
 NINJA = re.compile(r"^\[\s*([0-9]{1,9})/([0-9]{1,9})\]")  # `[12/212] Building …`
 MAKE = re.compile(r"^\[\s*([0-9]{1,3})%\]")  # `[ 12%] Building …`
+READ = re.compile(r"^\[([0-9]{1,18})/([0-9]{1,18}) bytes\]")  # of a file that is hashed there
 
 Reach = Callable[[], Awaitable[Transport]]
 
@@ -128,6 +129,9 @@ class _Follower:
     def _tell(self, raw: bytes) -> None:
         self._begun = b""
         text = safe_line(raw)
+        if found := READ.match(text):
+            self._on_progress(float(found[1]), float(found[2]))
+            return  # that is all it says
         if found := NINJA.match(text):
             self._on_progress(float(found[1]), float(found[2]))
         elif found := MAKE.match(text):

@@ -11,6 +11,7 @@ from fleet.core.events import Event, Measured, Sampled, ServerSampled
 
 SCHEMA = 1
 EVENTS_KEPT = 200_000  # rows; the oldest go first
+RATED = 16 << 20  # bytes; less says nothing about a line
 SAMPLES_KEPT = 7 * 24 * 3600  # seconds
 
 TABLES = """
@@ -133,6 +134,18 @@ class Journal:
                 (run, host, most),
             ).fetchall()
             return [json.loads(body) for (body,) in reversed(rows)]
+
+    def rate(self, host: str, route: str) -> float | None:
+        """Bytes/s of the last model that came to the host this way; None where none did."""
+        with self._translated():
+            row = self._db.execute(
+                "SELECT json_extract(body, '$.bytes') / json_extract(body, '$.seconds') FROM events"
+                " WHERE event = 'step_done' AND host = ? AND json_extract(body, '$.route') = ?"
+                " AND json_extract(body, '$.bytes') >= ? AND json_extract(body, '$.seconds') > 0"
+                " ORDER BY id DESC LIMIT 1",
+                (host, route, RATED),
+            ).fetchone()
+            return float(row[0]) if row else None
 
     def trim(self, now: float, most: int = EVENTS_KEPT) -> None:
         """Keep the file small."""

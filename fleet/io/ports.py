@@ -53,8 +53,9 @@ class Transport(Protocol):
         chunks: "Chunks",
         *,
         deadline: float,
+        on_line: Callable[[bytes], None] | None = None,
     ) -> Answer:
-        """One line of shell that reads data from standard input, and the data.
+        """One line of shell that reads data from standard input, and the data; `on_line` as for `run`.
 
         The command sent is a constant that reads the line first, so that the line is
         not seen in the host's process list and the rest of the stream is the data.

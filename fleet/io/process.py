@@ -74,9 +74,16 @@ class Shell(ABC):
             status, err = await _converse(process, _sent(process, wrapped(script, nonce)), frame.take)
         return self._answer(frame, status, err)
 
-    async def feed(self, line: str, chunks: Chunks, *, deadline: float) -> Answer:
+    async def feed(
+        self,
+        line: str,
+        chunks: Chunks,
+        *,
+        deadline: float,
+        on_line: Callable[[bytes], None] | None = None,
+    ) -> Answer:
         nonce = self._random.token(12)
-        frame = Frame(nonce, 1 << 20)
+        frame = Frame(nonce, 1 << 20, on_line)
         async with self._started(FEED, deadline) as process:
             sending = _sent(process, wrapped_line(line, nonce), chunks)
             status, err = await _converse(process, sending, frame.take)

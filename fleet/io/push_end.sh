@@ -1,6 +1,5 @@
-# Reads a complete part back from the disk and gives it its final name, if it is right.
-# Variables: NAME of the part, SIZE in bytes, TO below the root, SHA256, META (text; may be empty),
-# IS_LAST: 1 deletes a part that is wrong, 0 prints `again` and keeps it.
+# Gives a part its final name, after every chunk of it was found right: as it arrived, or as it lay there.
+# Variables: NAME of the part, SIZE in bytes, TO below the root, META (text; may be empty).
 # shellcheck shell=sh disable=SC2154,SC2012
 
 refuse() {
@@ -20,23 +19,18 @@ fence
 if [ -L "$part" ] || [ ! -f "$part" ]; then
     refuse "$part was taken away while it was received" "the same command again"
 fi
-hash=
-[ "$(size_of "$part")" != "$SIZE" ] || hash=$(digest "$part") || exit 1
-if [ "$hash" != "$SHA256" ]; then
-    if [ "$IS_LAST" = 0 ]; then
-        echo again
-        exit 1
-    fi
-    rm -f "$part"
-    refuse "the disk gave back other bytes than were sent, twice; the part was deleted" \
-        "look at the disk and the memory of that machine, then the same command again"
+held=$(size_of "$part")
+if [ "$held" != "$SIZE" ]; then
+    refuse "$part has $held bytes where $SIZE were written" "the same command again"
 fi
 
 mkdir -p "${final%/*}" && chmod 0444 "$part" || exit 1
 if [ -n "$META" ]; then
     meta=${final%/*}/META.json
-    [ ! -L "$meta.new" ] || rm -f "$meta.new"
-    printf '%s\n' "$META" >"$meta.new" && mv -f "$meta.new" "$meta" || exit 1
+    if [ -L "$meta.new" ] || [ ! -s "$meta.new" ]; then
+        rm -f "$meta.new" && printf '%s\n' "$META" >"$meta.new" || exit 1
+    fi
+    mv -f "$meta.new" "$meta" || exit 1
 fi
 publish "$part" "$final" || exit 1
 flush "${final%/*}"

@@ -29,8 +29,12 @@ class Progress:
 
     def add(self, count: int) -> None:
         """So many bytes were taken from us."""
-        self._done += count
         self.sent += count
+        self.came(count)
+
+    def came(self, count: int) -> None:
+        """So many bytes are there, wherever they came from."""
+        self._done += count
         if self._told:
             self._told(count)
         self.beat()

@@ -11,11 +11,12 @@ from fleet.core.errors import StepError, UnreachableError
 from fleet.core.text import safe_line
 from fleet.io import failures
 from fleet.io.clock import SystemRandom
-from fleet.io.dial import CONNECT, Lost, dial, route, shown_key
+from fleet.io.dial import CONNECT, Lost, Route, dial, route, shown_key
 from fleet.io.gate import Gate
 from fleet.io.pins import Pins
 from fleet.io.ports import Clock, Random, Stream
 from fleet.io.process import Process, Shell, settled, within
+from fleet.io.rtt import rtt
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Host
@@ -62,7 +63,7 @@ async def connect(
     except UnreachableError as error:
         error.at(name)
         raise
-    return SshTransport(name, conn, clock, random)
+    return SshTransport(name, conn, clock, random, way)
 
 
 async def host_key(
@@ -80,8 +81,16 @@ async def host_key(
 class SshTransport(Shell):
     """Commands and streams over one connection."""
 
-    def __init__(self, name: str, conn: asyncssh.SSHClientConnection, clock: Clock, random: Random) -> None:
+    def __init__(
+        self,
+        name: str,
+        conn: asyncssh.SSHClientConnection,
+        clock: Clock,
+        random: Random,
+        way: Route | None = None,
+    ) -> None:
         super().__init__(name, random)
+        self.way = way  # how we got here
         self._conn = conn
         self._clock = clock
         self._room = asyncio.Semaphore(CHANNELS)
@@ -89,6 +98,16 @@ class SshTransport(Shell):
     @property
     def cipher(self) -> str:
         return str(self._conn.get_extra_info("send_cipher"))
+
+    @property
+    def key(self) -> str | None:
+        """The host key that was shown and accepted, as a line of known_hosts has it after the name."""
+        key = self._conn.get_server_host_key()
+        return key.export_public_key("openssh").decode().strip() if key else None
+
+    def rtt(self) -> float | None:
+        """Seconds there and back; None where a jump host stands between."""
+        return None if self.way and self.way.place.jump else rtt(self._conn.get_extra_info("socket"))
 
     def room(self) -> contextlib.AbstractAsyncContextManager[Any]:
         return self._room

@@ -10,6 +10,7 @@ from fleet.core.events import Event, Probed, Stamp
 from fleet.core.facts import Facts
 from fleet.core.inventory import Host, Inventory
 from fleet.core.secret import Secret
+from fleet.core.shell import assign
 from fleet.core.text import safe_text
 from fleet.io.cache import Cache
 from fleet.io.door import Door
@@ -89,7 +90,8 @@ class World:
         started = self.clock.monotonic()
         nonce = self.random.token(12)
         script = placed(probe_program(), self.wish(host).root or "")
-        script = f"FLEET_NONCE={nonce}\n{script}"
+        folders = assign(FLEET_FOLDERS="\n".join(self.wish(host).model_folders))
+        script = f"FLEET_NONCE={nonce}\n{folders}{script}"
         transport = await self.transport(host)
         answer = await transport.run(script, deadline=PROBE_DEADLINE)
         facts = parse(host, answer.out, nonce, self.clock.now())

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from fleet.core.errors import FleetError
 from fleet.models.hub import Listed, Listing, choose
-from fleet.models.weights import PART
+from fleet.models.splits import NAME
 from fleet.sources.base import Repository
 
 
@@ -44,12 +44,12 @@ def offered(place: Repository, found: Listing, names: Iterable[str]) -> tuple[Fi
 
 
 def _size(first: Listed, found: Listing) -> int:
-    part = PART.search(first.path)
+    part = NAME.search(first.path)
     if part is None:
         return first.size
     stem = first.path[: part.start()]
     return sum(
         one.size
         for one in found.files
-        if (other := PART.search(one.path)) and one.path[: other.start()] == stem and other[2] == part[2]
+        if (other := NAME.search(one.path)) and one.path[: other.start()] == stem and other[2] == part[2]
     )

@@ -52,6 +52,7 @@ class Sums:
     embedding: Matrix | None = None  # token_embd.weight
     head: Matrix | None = None  # output.weight; None where the model ties it to the embedding
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # of the first layer's matrices
+    types: Mapping[int, int] = field(default_factory=dict)  # bytes of all tensors by number of their type
 
     @property
     def total(self) -> int:
@@ -74,12 +75,14 @@ class Tally:
         self._experts: dict[int, int] = {}
         self._kinds: dict[int, dict[int, int]] = {}
         self._shapes: dict[str, tuple[int, ...]] = {}
+        self._types: dict[int, int] = {}
         self._input = self._output = self._rest = 0
         self._embedding: Matrix | None = None
         self._head: Matrix | None = None
 
     def add(self, name: str, shape: Sequence[int], kind: int, size: int) -> None:
         """One tensor: its name, elements in each direction, number of its type and bytes."""
+        self._types[kind] = self._types.get(kind, 0) + size
         layer = LAYER.fullmatch(name)
         if layer and int(layer[1]) < MOST_LAYERS:
             self._layer(int(layer[1]), layer[2], tuple(shape), kind, size)
@@ -109,7 +112,16 @@ class Tally:
             Layer(self._bytes.get(n, 0), self._experts.get(n, 0), self._kinds.get(n, {}))
             for n in range(max(self._bytes, default=-1) + 1)
         )
-        return Sums(layers, self._input, self._output, self._rest, self._embedding, self._head, self._shapes)
+        return Sums(
+            layers,
+            self._input,
+            self._output,
+            self._rest,
+            self._embedding,
+            self._head,
+            self._shapes,
+            self._types,
+        )
 
 
 def together(parts: Iterable[Sums]) -> Sums:
@@ -125,6 +137,7 @@ def together(parts: Iterable[Sums]) -> Sums:
             found.embedding or part.embedding,
             found.head or part.head,
             {**part.shapes, **found.shapes},
+            _sum(found.types, part.types),
         )
     return found
 
@@ -134,5 +147,8 @@ def _at(sums: Sums, number: int) -> Layer:
 
 
 def _added(one: Layer, other: Layer) -> Layer:
-    kinds = {kind: one.kinds.get(kind, 0) + other.kinds.get(kind, 0) for kind in {*one.kinds, *other.kinds}}
-    return Layer(one.bytes + other.bytes, one.experts + other.experts, kinds)
+    return Layer(one.bytes + other.bytes, one.experts + other.experts, _sum(one.kinds, other.kinds))
+
+
+def _sum(one: Mapping[int, int], other: Mapping[int, int]) -> dict[int, int]:
+    return {kind: one.get(kind, 0) + other.get(kind, 0) for kind in {*one, *other}}

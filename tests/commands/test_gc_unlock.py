@@ -56,7 +56,7 @@ def run(script, root, generation=""):
 
 
 def step_for(kind, name):
-    return gc._remove(kind, name, 0).action.script
+    return gc.remove(kind, name, 0).action.script
 
 
 def test_what_gc_removes_is_gone_although_it_was_read_only(tmp_path):

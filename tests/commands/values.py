@@ -11,6 +11,8 @@ from fleet.core.facts import Lock, ModelFile
 from fleet.core.flow import Carried, Carry, Confirm, FindModel, FindTree, ReadProgram, ReadWeights, Tree
 from fleet.core.inventory import Host, Inventory, Model, Server
 from fleet.core.plan import Artifact, Plan
+from fleet.core.routes import FindRoutes
+from fleet.core.stock import Known, ReadStock, Stocked
 from fleet.io.model_memory import read_header
 from fleet.models.weights import join
 from tests.servers.values import SMOKE, facts, instance
@@ -29,6 +31,8 @@ INVENTORY = Inventory(
     models={"tiny": Model(source="file:tiny.gguf", sha256=SHA)},
     servers={"chat": Server(model="tiny", on=("laptop", "rtx"))},
 )
+KNOWN = Known("tiny", "file:tiny.gguf", SHA, 1000, "inventory", None, None)
+STOCKED = Stocked((KNOWN,), (), None)
 HELD = ModelFile(SHA, 1000)
 LOCK = Lock(7, "abcd", "ops@desk (fleet deploy, pid 9)", 3, False)
 
@@ -55,9 +59,11 @@ def asked(flow: Generator[Any, Any, Any], answer: Any, known: dict[type, Any] | 
     """The plan that a flow asks to confirm; questions on the way are answered from what is known."""
     answers: dict[type, Any] = {
         FindTree: TREE,
+        ReadStock: STOCKED,
         FindModel: TINY,
         ReadWeights: WEIGHTS,
         ReadProgram: (HELP, ""),
+        FindRoutes: {},
     } | (known or {})
     need = flow.send(answer)
     while not isinstance(need, Confirm):
@@ -70,6 +76,7 @@ __all__ = [
     "INVENTORY",
     "LOCK",
     "SHA",
+    "STOCKED",
     "TINY",
     "TREE",
     "Carried",

@@ -16,6 +16,7 @@ MIB = 1 << 20
 
 
 CHUNK = 2 * MIB
+HEADER = 100  # bytes; what is shorter stands before a chunk
 
 
 SIZE = 7 * MIB + 12345
@@ -37,6 +38,9 @@ class Cut:
         async def pieces() -> AsyncIterator[bytes]:
             nonlocal is_lost
             async for piece in chunks:
+                if len(piece) < HEADER and self.left:
+                    yield piece
+                    continue
                 if len(piece) > self.left:
                     if self.left:
                         yield piece[: self.left]
@@ -67,7 +71,7 @@ class Dirty:
 
         async def pieces() -> AsyncIterator[bytes]:
             async for piece in chunks:
-                yield bytes(len(piece)) if is_wrong else piece
+                yield bytes(len(piece)) if is_wrong and len(piece) > HEADER else piece
 
         return await self.inner.feed(line, pieces(), deadline=deadline)
 
@@ -93,7 +97,7 @@ class Stuck:
 class Shelled(LocalTransport):
     """A host whose `sh` is another one; busybox brings its own dd, ls and awk too."""
 
-    def __init__(self, shell: str, folder: Path) -> None:
+    def __init__(self, shell: str, folder: Path, lacks: tuple[str, ...] = ()) -> None:
         super().__init__(shell)
         self.folder = folder
         program = shutil.which(shell)
@@ -101,15 +105,64 @@ class Shelled(LocalTransport):
         (folder / "sh").symlink_to(program)
         for name in TOOLS if shell == "busybox" else ():
             (folder / name).symlink_to(program)
+        for name in lacks:
+            (folder / name).write_text("#!/bin/sh\nexit 127\n")
+            (folder / name).chmod(0o755)
 
     async def start(self, command):
         return await super().start(f"PATH={self.folder}:$PATH; export PATH; {command}")
 
 
-TOOLS = ("dd", "ls", "awk", "mv", "rm", "mkdir", "chmod", "df", "sync", "sha256sum")
+TOOLS = (*("dd", "ls", "awk", "mv", "rm", "mkdir", "chmod", "df", "du", "sync", "sha256sum", "head", "tee"),)
 
 
 SHELLS = [shell for shell in ("dash", "bash", "zsh", "ksh", "mksh", "busybox") if shutil.which(shell)]
+
+
+class Greedy(LocalTransport):
+    """A host whose head takes a block from a pipe, as on BSD, and that has no perl."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        super().__init__(name)
+        self.folder, self.feeds = folder, 0
+        folder.mkdir()
+        for tool, text in (("head", "exec cat"), ("perl", "exit 127"), ("python3", "exit 127")):
+            (folder / tool).write_text(f"#!/bin/sh\n{text}\n")
+            (folder / tool).chmod(0o755)
+
+    async def start(self, command):
+        return await super().start(f"PATH={self.folder}:$PATH; export PATH; {command}")
+
+    async def feed(self, line, chunks, *, deadline):
+        self.feeds += 1
+        return await super().feed(line, chunks, deadline=deadline)
+
+
+class Refused:
+    """A connection of its own that the host does not take."""
+
+    async def feed(self, line, chunks, *, deadline):
+        await anext(aiter(chunks))
+        raise UnreachableError("no more connections", kind="refused")
+
+
+class Beside:
+    """Lanes of one kind."""
+
+    def __init__(self, *lanes) -> None:
+        self.lanes, self.is_closed = list(lanes), False
+
+    def start(self, count):
+        assert count <= len(self.lanes)
+
+    def ways(self, count):
+        return [self.lanes[:count]]
+
+    def count(self, transport):
+        return len(self.lanes)
+
+    async def close(self):
+        self.is_closed = True
 
 
 class World:

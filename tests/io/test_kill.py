@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from fleet.io.push import CHUNK
+from fleet.io.push_part import chunk_size
 from tests.controller import SMOKE, Controller
 from tests.embedded import Embedded, EmbeddedHost
 from tests.inside import Inside
 
 NUMBERS = count()  # the session's records tell hosts apart by their names
 CHUNKS = 1
+CHUNK = chunk_size(1)
 SIZE = CHUNKS * CHUNK + 12345  # bytes
 
 

@@ -5,7 +5,21 @@ import shutil
 import pytest
 
 from fleet.core.errors import DeadlineError, FleetError, StepError, UnreachableError
-from tests.io.pushing import CHUNK, MIB, SHELLS, SIZE, Cut, Dirty, Shelled, Stuck, World
+from fleet.io.local import LocalTransport
+from tests.io.pushing import (
+    CHUNK,
+    MIB,
+    SHELLS,
+    SIZE,
+    Beside,
+    Cut,
+    Dirty,
+    Greedy,
+    Refused,
+    Shelled,
+    Stuck,
+    World,
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -58,9 +72,12 @@ async def test_a_lost_link_goes_on_where_it_stopped(world, cut):
     assert done[-1] == SIZE
 
 
+@pytest.mark.parametrize(
+    "lacks", [(), ("python3",), ("python3", "perl")], ids=["all", "no python", "no perl"]
+)
 @pytest.mark.parametrize("shell", SHELLS)
-async def test_every_shell_receives_resumes_and_verifies(world, tmp_path, shell):
-    host = Shelled(shell, tmp_path / "bin")
+async def test_every_shell_receives_resumes_and_verifies(world, tmp_path, shell, lacks):
+    host = Shelled(shell, tmp_path / "bin", lacks)
     world.begin(world.data[: 3 * MIB] + bytes(MIB) + b"longer" * SIZE)
     assert await world.push(host) == SIZE - CHUNK
     assert world.final.read_bytes() == world.data
@@ -119,12 +136,52 @@ async def test_what_arrived_wrong_is_sent_once_more(world):
     assert world.final.read_bytes() == world.data
 
 
-async def test_what_arrives_wrong_twice_is_an_error_and_never_gets_the_name(world):
-    with pytest.raises(StepError, match="other bytes than were sent") as caught:
+async def test_what_arrives_wrong_again_and_again_is_an_error_and_never_gets_the_name(world):
+    with pytest.raises(StepError, match="other bytes than were sent, 3 times") as caught:
         await world.push(Dirty(9))
     assert "the same command again" in caught.value.next
     assert not world.final.exists()
-    assert not world.part.exists()
+    assert await world.push() == SIZE
+
+
+async def test_nothing_is_read_back_once_it_arrived(world):
+    class Counted(Dirty):
+        asked: list[str] = []
+
+        async def run(self, script, **options):
+            self.asked.append(script)
+            return await self.inner.run(script, **options)
+
+    host = Counted(0)
+    await world.push(host)
+    look, publish = host.asked
+    assert 'digest "$part"' not in publish.partition("# Gives a part")[2]
+    assert "chunk $n $hash" in look
+
+
+async def test_streams_beside_each_other_write_one_part(world):
+    lanes = Beside(LocalTransport("a"), LocalTransport("b"), LocalTransport("c"))
+    assert await world.push(lanes=lanes) == SIZE
+    assert world.final.read_bytes() == world.data
+
+
+async def test_lanes_that_are_refused_leave_their_chunks_to_others(world):
+    lanes = Beside(Refused(), LocalTransport("b"), Refused())
+    assert await world.push(lanes=lanes) == SIZE
+    assert world.final.read_bytes() == world.data
+
+
+async def test_where_every_lane_is_refused_the_connection_that_is_there_carries(world):
+    lanes = Beside(Refused(), Refused())
+    assert await world.push(lanes=lanes) == SIZE
+    assert lanes.is_closed
+
+
+async def test_a_host_that_cannot_count_bytes_gets_one_chunk_a_stream(world, tmp_path):
+    host = Greedy("greedy", tmp_path / "bin")
+    assert await world.push(host) == SIZE
+    assert world.final.read_bytes() == world.data
+    assert host.feeds == 4
 
 
 async def test_a_newer_lock_on_the_host_stops_the_push(world):

@@ -1,6 +1,7 @@
 """What a host cannot take: links in the way, full and read-only disks, and a push that was killed."""
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import random
@@ -16,7 +17,7 @@ from fleet.core.errors import StepError
 from fleet.io.local import LocalTransport
 from fleet.io.ports import Answer
 from fleet.io.push_errors import explained
-from tests.io.pushing import CHUNK, MIB, SIZE, Dirty, World
+from tests.io.pushing import CHUNK, MIB, SIZE, Shelled, World
 
 
 @pytest.fixture
@@ -74,22 +75,55 @@ async def test_a_disk_that_is_full_before_is_found_before_the_first_byte(small_d
     assert world.moved == 0
 
 
-async def test_a_disk_that_fills_up_meanwhile_keeps_what_arrived(small_disk, tmp_path):
+class Filling(Shelled):
+    """A host whose disk another program fills before the first byte comes."""
+
+    def __init__(self, folder: Path, disk: Path, reserves: bool) -> None:
+        super().__init__("dash", folder)
+        self.disk = disk
+        if not reserves:
+            (folder / "fallocate").write_text("#!/bin/sh\nexit 1\n")
+            (folder / "fallocate").chmod(0o755)
+
+    async def feed(self, line, chunks, *, deadline):
+        with contextlib.suppress(OSError), open(self.disk / "other", "wb", buffering=0) as other:
+            while other.write(bytes(4096)):
+                pass
+        with contextlib.suppress(OSError):
+            for number in range(1000):
+                (self.disk / f"inode {number}").touch()
+        return await super().feed(line, chunks, deadline=deadline)
+
+
+async def test_a_disk_that_fills_up_meanwhile_has_the_room_and_the_inodes_we_reserved(small_disk, tmp_path):
     world = World(tmp_path, 2 * MIB)
     world.root = small_disk / "root"
+    assert await world.push(Filling(tmp_path / "bin", small_disk, True)) == 2 * MIB
+    assert world.final.read_bytes() == world.data
 
-    class Filling(Dirty):
-        async def feed(self, line, chunks, *, deadline):
-            (small_disk / "other").write_bytes(bytes(3 * MIB))
-            return await self.inner.feed(line, chunks, deadline=deadline)
 
+async def test_a_disk_that_fills_up_where_none_can_be_reserved_keeps_what_arrived(small_disk, tmp_path):
+    world = World(tmp_path, 2 * MIB + 1000)
+    world.root = small_disk / "root"
     with pytest.raises(StepError, match="the disk is full") as caught:
-        await world.push(Filling(0))
+        await world.push(Filling(tmp_path / "bin", small_disk, False))
     assert caught.value.kind == "disk-full"
     assert not world.final.exists()
     (small_disk / "other").unlink()
     await world.push()
     assert world.final.read_bytes() == world.data
+
+
+async def test_a_disk_without_inodes_is_found_before_the_first_byte(small_disk, tmp_path):
+    world = World(tmp_path, MIB)
+    world.root = small_disk / "root"
+    with contextlib.suppress(OSError):
+        for number in range(1000):
+            (small_disk / f"inode {number}").touch()
+    with pytest.raises(StepError, match="the disk is full") as caught:
+        await world.push()
+    assert "df -i" in caught.value.next
+    assert world.moved == 0
 
 
 async def test_a_read_only_disk_is_one_sentence(small_disk, tmp_path):
@@ -201,12 +235,12 @@ def writers(path: Path) -> list[str]:
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 4 MiB."""
+    """A file system of 4 MiB and 64 inodes."""
     if os.geteuid() or sys.platform != "linux":
         pytest.skip("needs root")
     folder = tmp_path / "disk"
     folder.mkdir()
-    if mount("-t", "tmpfs", "-o", "size=4m", "fleet-test", folder):
+    if mount("-t", "tmpfs", "-o", "size=4m,nr_inodes=64", "fleet-test", folder):
         pytest.skip("needs root that may mount")
     yield folder
     subprocess.run(["umount", "-l", folder], check=True)

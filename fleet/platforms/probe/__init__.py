@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from fleet.core.errors import ProbeError
 from fleet.core.facts import Facts
-from fleet.core.shell import packaged
+from fleet.core.shell import assign, packaged
 from fleet.platforms.base import PLATFORMS, Section, program, questions, recognised, short
+from fleet.platforms.probe import found as files
 from fleet.platforms.probe import store
 from fleet.platforms.probe.answer import number, one, pairs, refusal, sections
 from fleet.platforms.probe.tools import libraries, tools
@@ -19,9 +20,15 @@ WINDOWS = ("MINGW", "MSYS", "CYGWIN", "Windows")
 
 
 def probe_program() -> str:
-    """The constant program. Its sender puts before it: FLEET_NONCE (random), FLEET_ROOT (or empty)."""
+    """The constant program. Its sender puts before it: FLEET_NONCE (random), FLEET_ROOT (or empty).
+
+    And FLEET_FOLDERS: further folders with models, one a line; may be left out.
+    """
+    looking = assign(FOUND=short(packaged("fleet.platforms.probe", "found.sh")))
     parts = (packaged("fleet.platforms.probe", name) for name in ("libraries.sh", "probe.sh"))
-    return program(questions() + instances.script() + short("".join(parts)))
+    return program(
+        f"{questions()}{instances.script()}# shellcheck disable=SC2016\n{looking}{short(''.join(parts))}"
+    )
 
 
 def parse(host: str, output: bytes, nonce: str, at: float) -> Facts:
@@ -93,6 +100,10 @@ def parse(host: str, output: bytes, nonce: str, at: float) -> Facts:
         used=store.used(_text(found, "used")),
         libraries=where,
         searched=searched,
+        sets=store.sets(_text(found, "sets")),
+        found=files.found(_text(found, "found"), _text(found, "hashes")),
+        kept=store.used(_text(found, "kept")),
+        damaged=store.models(_text(found, "damaged")),
     )
 
 

@@ -1,5 +1,5 @@
 # The questions of the probe, in sections. Changes nothing but its own cache, and that only where fleet already is.
-# Variables set by the sender: FLEET_NONCE.
+# Variables set by the sender: FLEET_NONCE, FLEET_FOLDERS (may be unset). Before it stands FOUND, the text of found.sh.
 # shellcheck shell=sh disable=SC2154
 
 section() {
@@ -112,9 +112,36 @@ probe_models() (
     :
 )
 
+# models of several files: links to them under one name
+probe_sets() (
+    cd "$FLEET_ROOT/models/sets" 2>/dev/null || exit 0
+    ls -lnL -- */model-*.gguf 2>/dev/null
+    :
+)
+
 probe_parts() (
     cd "$FLEET_ROOT/parts" 2>/dev/null || exit 0
     ls -lnL -- *.part 2>/dev/null
+    :
+)
+
+# GGUF files of other programs; in a shell of its own, which is ended where a file system hangs
+probe_found() {
+    FLEET_FOLDERS=${FLEET_FOLDERS:-}
+    export FLEET_FOLDERS
+    limited 10 sh -c "$FOUND"
+}
+
+probe_hashes() { head -c 131072 "$FLEET_ROOT/cache/hashes" 2>/dev/null || :; }
+
+probe_kept() (
+    cd "$FLEET_ROOT/keep" 2>/dev/null || exit 0
+    ls
+)
+
+probe_damaged() (
+    cd "$FLEET_ROOT/damaged" 2>/dev/null || exit 0
+    ls -lnL -- */model.gguf 2>/dev/null
     :
 )
 
@@ -124,11 +151,13 @@ probe_sources() (
     :
 )
 
-# ids of builds and models that a release names, whether it is current or not
+# ids of builds and models that a release names, whether it is current or not; those of further files
+# stand in lists
 probe_used() {
     for _file in "$FLEET_ROOT"/releases/*/*/RELEASE.json; do
         [ -f "$_file" ] || continue
-        sed -n -e 's/^ "fingerprint": "\([0-9a-f]*\)".*/\1/p' -e 's/^ "sha256": "\([0-9a-f]*\)".*/\1/p' "$_file"
+        sed -n -e 's/^ "fingerprint": "\([0-9a-f]*\)".*/\1/p' -e 's/^ *"sha256": "\([0-9a-f]*\)".*/\1/p' \
+            -e 's/^ *"\([0-9a-f]\{64\}\)",\{0,1\}$/\1/p' "$_file"
     done | sort -u
 }
 
@@ -174,7 +203,12 @@ if is_here platform_sections; then
     section builds probe_builds
     section devices probe_devices
     section models probe_models
+    section sets probe_sets
     section parts probe_parts
+    section found probe_found
+    section hashes probe_hashes
+    section kept probe_kept
+    section damaged probe_damaged
     section sources probe_sources
     section used probe_used
     section jobs probe_jobs

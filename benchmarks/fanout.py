@@ -1,0 +1,215 @@
+"""One model to one host and to many behind one uplink: seconds, and bytes that left; needs root.
+
+    python benchmarks/fanout.py [--hosts 8] [--gib 1] [--rate 1000] [--json]
+
+Hosts of their own are made of namespaces on this machine (tests/rig), each with a real sshd. The
+controller is a namespace too, behind one line of so many Mbit/s; the hosts reach each other without a
+limit. `fleet push` and as many scp at once bring them a file of random bytes, and the counters of that
+line say what left it. Controller and hosts share this machine's cores and disk. Nothing is asserted.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--hosts", type=int, default=8, help="how many (default: 8)")
+    parser.add_argument("--gib", type=float, default=1.0, help="size of the model (default: 1)")
+    parser.add_argument("--rate", type=float, default=1000.0, help="of the uplink, Mbit/s (default: 1000)")
+    parser.add_argument("--json", action="store_true", help="one JSON document; seconds and bytes")
+    given = parser.parse_args()
+    if os.geteuid() != 0 or sys.platform != "linux":
+        parser.exit(2, "needs root on Linux: it makes hosts of its own\n")
+    from tests.rig.hosts import Rigs
+
+    rigs = Rigs()
+    try:
+        hosts = list(rigs.up(given.hosts).values())
+        with tempfile.TemporaryDirectory() as folder:
+            uplink = Uplink(hosts[0], given.rate)
+            try:
+                rows = measured(hosts, Path(folder), uplink, int(given.gib * 2**30), given.rate)
+            finally:
+                uplink.close()
+    finally:
+        rigs.down()
+    if given.json:
+        print(json.dumps({"rows": rows}))
+        return
+    for row in rows:
+        against = "" if row["against"] is None else f"  of {row['against']:.6g}: {row['ratio']:.2f}"
+        print(f"{row['what']:68} {row['value']:14.6g}{against}")
+
+
+class Uplink:
+    """The controller's namespace, and its one line to the bridge that all hosts hang on."""
+
+    def __init__(self, host: Any, rate: float) -> None:
+        self.name = f"up{os.getpid() % 100000}"
+        device = f"{self.name}b"
+        port = next(
+            line.split()[1].rstrip(":").split("@")[0]
+            for line in run("ip", "-o", "link", "show", "type", "bridge").splitlines()
+            if host.address.rsplit(".", 2)[0] in run("ip", "-o", "addr", "show", "dev", _device(line))
+        )
+        self.address = f"{host.address.rsplit('.', 2)[0]}.250.250"
+        burst, queue = max(131072, int(rate * 500)), max(524288, int(rate * 2500))
+        limit = f"tbf rate {rate:g}mbit burst {burst} limit {queue}".split()
+        run("ip", "netns", "add", self.name)
+        run("ip", "link", "add", device, "type", "veth", "peer", "name", "eth0", "netns", self.name)
+        run("ip", "link", "set", device, "master", port, "up")
+        run("tc", "qdisc", "replace", "dev", device, "root", *limit)
+        self.inside("ip", "link", "set", "lo", "up")
+        self.inside("ip", "addr", "add", f"{self.address}/16", "dev", "eth0")
+        self.inside("ip", "link", "set", "eth0", "up")
+        self.inside("tc", "qdisc", "replace", "dev", "eth0", "root", *limit)
+
+    def inside(self, *argv: str) -> str:
+        return run(*self.argv(argv))
+
+    def argv(self, argv: Sequence[str]) -> list[str]:
+        return ["ip", "netns", "exec", self.name, *argv]
+
+    def sent(self) -> int:
+        """Bytes that left the controller, headers included."""
+        (line,) = json.loads(self.inside("ip", "-j", "-s", "link", "show", "dev", "eth0"))
+        return int(line["stats64"]["tx"]["bytes"])
+
+    def close(self) -> None:
+        run("ip", "netns", "del", self.name)
+
+
+def measured(
+    hosts: Sequence[Any], folder: Path, uplink: Uplink, size: int, rate: float
+) -> list[dict[str, Any]]:
+    from tests.controller import Controller
+
+    controller = Controller(folder / "records", folder / "cache")
+    model = folder / "model.gguf"
+    write_model(model, size)
+    models = {"big": {"source": f"file:{model}", "allow_unpinned": True}}
+    controller.write(hosts, servers={}, models=models)
+    network = f"{uplink.address}/16"
+    text = controller.inventory.read_text()
+    controller.inventory.write_text(f"[defaults]\nprivate_networks = [{json.dumps(network)}]\n\n{text}")
+
+    def push(count: int) -> tuple[float, int]:
+        names = [host.name for host in hosts[:count]]
+        words = ["push", *names, "--model", "big", "--yes", "--max-hosts", str(count)]
+        return timed(uplink, [[sys.executable, "-m", "fleet", *words]], controller.env, controller.folder)
+
+    def scp(count: int) -> tuple[float, int]:
+        lines = [
+            [
+                "scp",
+                "-q",
+                "-F",
+                str(host.ssh_config),
+                "-c",
+                "aes128-gcm@openssh.com",
+                str(model),
+                f"{host.name}:m",
+            ]
+            for host in hosts[:count]
+        ]
+        return timed(uplink, lines, dict(os.environ), folder)
+
+    push(1)  # the manifest is made and the programs are in memory
+    clean(hosts)
+    one, one_sent = push(1)
+    clean(hosts)
+    many, many_sent = push(len(hosts))
+    clean(hosts)
+    case = f"{size / 2**30:g} GiB, {rate:g} Mbit/s"
+    scp_one, _ = scp(1)
+    clean(hosts)
+    scp_many, scp_sent = scp(len(hosts))
+    clean(hosts)
+    all_of_them = f"{len(hosts)} hosts, {case}"
+    return [
+        row(f"fleet, 1 host, {case}: seconds", one, None),
+        row(f"fleet, {all_of_them}: seconds, against 1 host", many, one),
+        row(f"fleet, 1 host, {case}: bytes sent, against the model", one_sent, size),
+        row(f"fleet, {all_of_them}: bytes sent, against the model", many_sent, size),
+        row(f"scp, 1 host, {case}: seconds", scp_one, None),
+        row(f"scp, {all_of_them}: seconds, against 1 host", scp_many, scp_one),
+        row(f"scp, {all_of_them}: bytes sent, against the model", scp_sent, size),
+        row(f"fleet, {all_of_them}: seconds, against scp", many, scp_many),
+    ]
+
+
+def timed(
+    uplink: Uplink, lines: Sequence[Sequence[str]], env: dict[str, str], folder: Path
+) -> tuple[float, int]:
+    """Seconds until all of these have ended, and bytes that left meanwhile."""
+    sent, began = uplink.sent(), time.monotonic()
+    with open(folder / "said", "w") as said:
+        running = [
+            subprocess.Popen(uplink.argv(line), env=env, cwd=folder, stdout=said, stderr=said)
+            for line in lines
+        ]
+        codes = [each.wait() for each in running]
+    seconds = time.monotonic() - began
+    if any(codes):
+        raise SystemExit(f"{' '.join(lines[0])}: exit {max(codes)}\n{(folder / 'said').read_text()[-2000:]}")
+    return seconds, uplink.sent() - sent
+
+
+def clean(hosts: Sequence[Any]) -> None:
+    for host in hosts:
+        home = host.files / "root" / "home" / host.user
+        for path in (home / ".local" / "share" / "fleet" / "models", home / "m"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    os.sync()
+
+
+def write_model(path: Path, size: int) -> None:
+    """A GGUF file of one tensor of random bytes."""
+
+    def text(value: str) -> bytes:
+        return struct.pack("<Q", len(value)) + value.encode()
+
+    header = b"GGUF" + struct.pack("<IQQ", 3, 1, 1)
+    header += text("general.architecture") + struct.pack("<I", 8) + text("llama")
+    header += text("blob") + struct.pack("<IQIQ", 1, size // 4, 0, 0)
+    header += b"\0" * (-len(header) % 32)
+    chance = random.Random(size)
+    with open(path, "wb") as file:
+        file.write(header)
+        left = size // 4 * 4
+        while left:
+            piece = chance.randbytes(min(left, 1 << 20))
+            file.write(piece)
+            left -= len(piece)
+
+
+def row(what: str, value: float, against: float | None) -> dict[str, Any]:
+    ratio = None if against is None else value / against
+    return {"what": what, "value": value, "against": against, "ratio": ratio}
+
+
+def run(*argv: str) -> str:
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+
+
+def _device(line: str) -> str:
+    return line.split()[1].rstrip(":").split("@")[0]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,261 @@
+"""What runs on a host while a model is shared: it gives chunks to other hosts and takes chunks from them.
+
+It comes over the SSH channel and is run by the host's own python3 (3.6 or newer; nothing but its
+standard library) without being written to a disk. A line on standard input is a command, a line on
+standard output an answer; it ends with its input, and when nothing came for a minute.
+
+    start {"file", "is_whole", "size", "chunk", "sha256", "token", "networks"}  -> ready ADDRESS PORT
+    ask ID ADDRESS PORT                                                        -> asked ID yes | no
+    get ID CHUNK SHA256 ADDRESS PORT TOKEN                                     -> got ID SECONDS | bad ID WHY
+    anything that goes wrong with all of it                                    -> error WHY
+
+Chunks are served as `GET /TOKEN/SHA256/CHUNK` on the address at which fleet reaches this host. A chunk
+that was taken is written only once its hash is right.
+"""
+
+import hashlib
+import hmac
+import http.client
+import http.server
+import ipaddress
+import json
+import os
+import queue
+import signal
+import socket
+import socketserver
+import stat
+import sys
+import threading
+import time
+
+SILENCE = 60  # seconds without a line until it ends
+CONNECT = 1.0  # seconds
+STALL = 5.0  # seconds without a byte until a peer is given up
+SLOWEST = 250_000  # bytes/s that a peer has to reach over a whole chunk
+AT_ONCE = 4  # chunks that are taken at the same time
+KEPT = 4  # connections that stay open for each of these
+GUESTS = 256  # connections from other hosts
+PIECE = 1 << 20  # bytes
+
+speaking = threading.Lock()
+
+
+def say(*words: object) -> None:
+    line = " ".join(str(word) for word in words).replace("\n", " ")[:300] + "\n"
+    try:
+        with speaking:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+    except OSError:
+        os._exit(1)
+
+
+class Share:
+    """The file: whole and only read, or a part that grows."""
+
+    def __init__(self, told: "dict[str, object]") -> None:
+        self.size, self.chunk = int(str(told["size"])), int(str(told["chunk"]))
+        self.prefix = f"/{told['token']}/{told['sha256']}/"
+        is_whole = bool(told["is_whole"])
+        flags = os.O_RDONLY if is_whole else os.O_RDWR | os.O_NOFOLLOW
+        descriptor = os.open(str(told["file"]), flags)
+        self.file = os.fdopen(descriptor, "rb" if is_whole else "r+b", buffering=0)
+        status = os.fstat(self.file.fileno())
+        if not stat.S_ISREG(status.st_mode) or (is_whole and status.st_size != self.size):
+            raise ValueError("it is not the file that it should be")
+
+    def place(self, number: int) -> "tuple[int, int]":
+        """Start and length of a chunk in bytes."""
+        start = number * self.chunk
+        if number < 0 or start >= self.size:
+            raise ValueError("no such chunk")
+        return start, min(self.chunk, self.size - start)
+
+    def asked(self, path: str) -> "tuple[int, int]":
+        head, number = path[: len(self.prefix)], path[len(self.prefix) :]
+        if not hmac.compare_digest(head.encode(), self.prefix.encode()):
+            raise ValueError("no such file")
+        if not number.isdigit() or len(number) > 9:
+            raise ValueError("no such chunk")
+        return self.place(int(number))
+
+
+class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, address: str, share: Share) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self.share = share
+        self.guests = threading.BoundedSemaphore(GUESTS)
+        socketserver.TCPServer.__init__(self, (address, 0), Handler)
+
+    def process_request(self, request: "socket.socket", client_address: object) -> None:  # type: ignore[override]
+        if not self.guests.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        socketserver.ThreadingMixIn.process_request(self, request, client_address)
+
+    def process_request_thread(self, request: "socket.socket", client_address: object) -> None:  # type: ignore[override]
+        try:
+            socketserver.ThreadingMixIn.process_request_thread(self, request, client_address)
+        finally:
+            self.guests.release()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        pass
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 30  # seconds, also for one that asks nothing
+
+    def do_GET(self) -> None:
+        share = self.server.share  # type: ignore[attr-defined]
+        try:
+            start, length = share.asked(self.path)
+        except ValueError:
+            self.close_connection = True
+            self.send_response_only(404)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        self.send_response_only(200)
+        self.send_header("Content-Length", str(length))
+        self.end_headers()
+        # Of a part that is shorter than its chunk nothing more comes: that ends the connection.
+        if self.connection.sendfile(share.file, start, length) != length:
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+class Taker(threading.Thread):
+    """Takes chunks from other hosts, one after another."""
+
+    def __init__(self, share: Share, orders: "queue.Queue[list[str]]") -> None:
+        threading.Thread.__init__(self, daemon=True)
+        self.share, self.orders = share, orders
+        self.open = {}  # type: dict[tuple[str, int], http.client.HTTPConnection]
+
+    def run(self) -> None:
+        while True:
+            order = self.orders.get()
+            began = time.monotonic()
+            try:
+                self.take(int(order[1]), order[2], (order[3], int(order[4])), order[5])
+            except (OSError, ValueError, IndexError, http.client.HTTPException) as error:
+                say("bad", order[0], type(error).__name__, error)
+            else:
+                say("got", order[0], f"{time.monotonic() - began:.6f}")
+
+    def take(self, number: int, sha256: str, peer: "tuple[str, int]", token: str) -> None:
+        start, length = self.share.place(number)
+        path = f"/{token}/{self.share.prefix.split('/')[2]}/{number}"
+        kept = self.open.pop(peer, None)
+        try:
+            response, line = self.asked(kept or self.connected(peer), path)
+        except (ConnectionError, http.client.HTTPException):
+            if kept is None:
+                raise
+            kept.close()  # it was closed over there meanwhile
+            response, line = self.asked(self.connected(peer), path)
+        try:
+            data = self.received(response, length, sha256)
+        except BaseException:
+            line.close()
+            raise
+        while len(self.open) >= KEPT:
+            self.open.pop(next(iter(self.open))).close()
+        self.open[peer] = line
+        done = 0
+        while done < length:
+            done += os.pwrite(self.share.file.fileno(), data[done:], start + done)
+
+    def connected(self, peer: "tuple[str, int]") -> "http.client.HTTPConnection":
+        line = http.client.HTTPConnection(peer[0], peer[1], timeout=CONNECT)
+        line.connect()
+        line.sock.settimeout(STALL)
+        return line
+
+    def asked(
+        self, line: "http.client.HTTPConnection", path: str
+    ) -> "tuple[http.client.HTTPResponse, http.client.HTTPConnection]":
+        line.request("GET", path)
+        return line.getresponse(), line
+
+    def received(self, response: "http.client.HTTPResponse", length: int, sha256: str) -> memoryview:
+        """The chunk, which is the one that was meant."""
+        if response.status != 200 or response.getheader("Content-Length") != str(length):
+            raise ValueError(f"status {response.status}")
+        data, digest, done = memoryview(bytearray(length)), hashlib.sha256(), 0
+        end = time.monotonic() + 2 * STALL + length / SLOWEST
+        while done < length:
+            count = response.readinto(data[done : done + PIECE])
+            if not count:
+                raise ValueError("it ended early")
+            if time.monotonic() > end:
+                raise ValueError("it is too slow")
+            digest.update(data[done : done + count])
+            done += count
+        if digest.hexdigest() != sha256:
+            raise ValueError("wrong bytes")
+        response.read()  # so that the connection can be used again
+        return data
+
+
+def ask(name: str, address: str, port: int) -> None:
+    try:
+        socket.create_connection((address, port), CONNECT).close()
+    except OSError:
+        say("asked", name, "no")
+    else:
+        say("asked", name, "yes")
+
+
+def own_address(networks: "list[str]") -> str:
+    """Where fleet reaches this host, as its sshd tells."""
+    words = os.environ.get("SSH_CONNECTION", "").split()
+    if len(words) != 4:
+        raise ValueError("its sshd does not say at which address it was reached")
+    address = ipaddress.ip_address(words[2])
+    if not any(address in ipaddress.ip_network(network, strict=False) for network in networks):
+        raise ValueError(f"{address} lies in none of private_networks")
+    return str(address)
+
+
+def begun(told: "dict[str, object]") -> "queue.Queue[list[str]]":
+    """Serving, and ready to take."""
+    share = Share(told)
+    server = Server(own_address(list(told["networks"])), share)  # type: ignore[call-overload]
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    orders = queue.Queue()  # type: queue.Queue[list[str]]
+    for _ in range(AT_ONCE):
+        Taker(share, orders).start()
+    say("ready", *server.server_address[:2])
+    return orders
+
+
+def main() -> None:
+    orders = None
+    while True:
+        signal.alarm(SILENCE)  # nothing in this process waits for it: it ends
+        line = sys.stdin.buffer.readline()
+        if not line:
+            os._exit(0)
+        words = line.decode("utf-8", "replace").rstrip("\n").split(" ")
+        try:
+            if words[0] == "start":
+                orders = begun(json.loads(" ".join(words[1:])))
+            elif words[0] == "ask":
+                threading.Thread(target=ask, args=(words[1], words[2], int(words[3])), daemon=True).start()
+            elif words[0] == "get" and orders is not None:
+                orders.put(words[1:])
+        except (OSError, ValueError, LookupError, RuntimeError) as error:
+            say("error", error)
+
+
+if __name__ == "__main__":
+    main()
