@@ -13,6 +13,7 @@ from fleet.core.choices import ListFiles
 from fleet.core.errors import FleetError, UsageError
 from fleet.core.flow import Flow, ReadWeights, probe
 from fleet.core.plan import count_text
+from fleet.core.stock import ReadStock, Stocked
 from fleet.models import quality, suggest
 from fleet.models.changes import Change
 from fleet.models.judge import laid, likely
@@ -65,7 +66,11 @@ def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Page]:
         if request[option] is not None and not 0 < request[option] <= most:
             what = f"--{option} {request[option]} is not between 1 and {most}"
             raise UsageError(what, next="fleet models suggest --help")
-    names = tuple(dict.fromkeys(request["model"] or inventory.models))
+    unnamed: dict[str, str | None] = {}  # paths in the cache, and their hashes
+    if not request["model"]:
+        stocked: Stocked = yield ReadStock()
+        unnamed = {one.path: one.sha256 for one in stocked.unnamed()}
+    names = tuple(dict.fromkeys(request["model"] or (*inventory.models, *unnamed)))
     if not names:
         raise UsageError("the inventory has no models", next="fleet models suggest --model FILE.gguf")
     found: dict[str, Answer | FleetError] = {}
@@ -95,10 +100,12 @@ def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Page]:
                 )  # fmt: skip
                 choices.append(suggest.judged(variant, fit))
         except FleetError as error:
-            found[name] = error
+            if name not in unnamed:  # there lie parts and projectors too, which are no models alone
+                found[name] = error
             continue
         more = (f"other quantisations are not listed: {offered.problem}",) if offered.problem else ()
-        is_there = any(file.sha256 == weights.sha256 for file in facts.models)
+        sha256 = weights.sha256 or unnamed.get(name)
+        is_there = sha256 is not None and any(file.sha256 == sha256 for file in facts.models)
         found[name] = _answer(name, wish, choices, goal, (*notes, *more), is_there)
     return found
 
@@ -243,7 +250,7 @@ def _told(name: str, one: Answer) -> Iterable[str]:
         if second is not None:
             yield from _said("    else  ", f"{second.name}: {suggest.trade(best, second)}")
         if one.line is None:
-            has = "the inventory has it" if best.variant.source else "it is the file you named"
+            has = "the inventory has it" if best.variant.source else "you hold that file"
             there = ", and lies there already" if one.there else ""
             yield from _said("    do    ", f"nothing: {has}{there}")
         else:

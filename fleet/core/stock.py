@@ -41,6 +41,11 @@ class Stocked:
     def of(self, name: str) -> Known | None:
         return next((one for one in self.known if one.name == name), None)
 
+    def unnamed(self) -> tuple[Cached, ...]:
+        """Whole files in the cache that no model of the inventory is made of."""
+        named = {sha256 for one in self.known for sha256 in (one.sha256, *one.parts)}
+        return tuple(one for one in self.cached if one.sha256 is not None and one.sha256 not in named)
+
     def names(self, sha256: str) -> tuple[str, ...]:
         """What the inventory calls a model."""
         return tuple(one.name for one in self.known if one.sha256 == sha256)

@@ -12,6 +12,7 @@ from fleet.core.errors import PlanError, UnreachableError, UsageError
 from fleet.core.facts import Build, Cpu, Memory, Tool
 from fleet.core.flow import AskOracle, LastMeasured, Probe, ReadWeights
 from fleet.core.inventory import Host, Inventory, Model
+from fleet.core.stock import Cached, Known, ReadStock, Stocked
 from fleet.models.offered import File, Offered
 from fleet.models.weights import join
 from tests.models.values import AVX2, BARE, GIB, M3_MAX, MTL0, RTX_4070, TWO_3090, nvidia, read
@@ -58,7 +59,7 @@ def request(*hosts: str, **options) -> Request:
     return Request("models-suggest", hosts or tuple(HOSTS), values | options)
 
 
-def answered(weights, host: str, offered=NOTHING, **options):
+def answered(weights, host: str, offered=NOTHING, cached=(), **options):
     conversation = flow(request(host, **options), INVENTORY, host)
     try:
         need = next(conversation)
@@ -70,6 +71,8 @@ def answered(weights, host: str, offered=NOTHING, **options):
                     need = conversation.send(weights[model])
                 case ReadWeights():
                     need = conversation.throw(PlanError("there is no such file", next="fleet config show"))
+                case ReadStock():
+                    need = conversation.send(Stocked((), cached, None))
                 case ListFiles():
                     need = conversation.send(offered)
                 case LastMeasured():
@@ -147,6 +150,25 @@ def test_an_estimated_size_says_on_what_it_was_checked(weights) -> None:
     page = answered(weights, "mac", model=("qwen3-30b-a3b",))
     experts = " ".join("\n".join(lines(request("mac"), {"mac": page})).split())
     assert experts.endswith("of models of experts no file was compared")
+
+
+def test_what_the_cache_holds_beside_the_inventory_is_advised_on_too(weights) -> None:
+    here = weights | {"/cache/a.gguf": weights["gemma3-270m"]}
+    cached = (
+        Cached("5" * 64, 253_113_024, "/cache/a.gguf", "Q4_K_M"),
+        Cached("6" * 64, 9, "/cache/part", None),
+    )
+    page = answered(here, "rtx", cached=cached)
+    assert set(page) == {*NAMES, "/cache/a.gguf"}  # the part is no model, and says nothing
+    assert page["/cache/a.gguf"].advice.best.is_held
+    text = "\n".join(lines(request("rtx"), {"rtx": {"/cache/a.gguf": page["/cache/a.gguf"]}}))
+    assert "nothing: you hold that file" in text
+
+
+def test_files_that_models_of_the_inventory_are_made_of_are_not_named_twice() -> None:
+    known = Known("m", "file:m", "id", None, None, None, None, ("5" * 64,))
+    whole, other = Cached("5" * 64, 1, "/a", None), Cached("6" * 64, 1, "/b", None)
+    assert Stocked((known,), (whole, other, Cached(None, 1, "/c", None)), None).unnamed() == (other,)
 
 
 def test_a_hub_that_is_silent_is_a_note_and_no_error(weights) -> None:
