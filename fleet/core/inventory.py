@@ -198,6 +198,9 @@ class Inventory(Value):
     hub: Hub | None = Field(
         default=None, description="address of the mirror that hf: sources mean; HF_ENDPOINT goes before it"
     )
+    connections: int | None = Field(
+        default=None, ge=1, le=16, description="connections to the server of one download; else by its size"
+    )
     path: str = ""  # the file it came from
 
     def servers_on(self, host: str) -> dict[str, Server]:
@@ -221,7 +224,7 @@ class Inventory(Value):
         return described()
 
 
-OVERALL = ("private_networks", "cache_max", "hub")  # keys of [defaults] that belong to no host or server
+OVERALL = ("private_networks", "cache_max", "hub", "connections")  # keys of [defaults] that belong to no host or server
 
 
 def _optional(field: Any) -> tuple[Any, Any]:

@@ -34,7 +34,7 @@ class Artifacts:
     def __init__(self, world: World, largest: int = LARGEST) -> None:
         self.world = world
         config = user_config_path("fleet", appauthor=False)
-        self.access = Access(os.environ, config, world.inventory.hub)
+        self.access = Access(os.environ, config, world.inventory.hub, world.inventory.connections)
         self._largest = largest
         self._tree: Tree | None = None
         self._models: dict[str, Artifact] = {}

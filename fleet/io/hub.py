@@ -11,7 +11,7 @@ from fleet.core.errors import DeadlineError, FleetError, PlanError
 from fleet.core.names import nearest
 from fleet.core.secret import Secret
 from fleet.core.text import safe_line
-from fleet.io import download
+from fleet.io import answers
 from fleet.io.hub_access import Access
 from fleet.models import hub
 from fleet.sources.base import Repository
@@ -50,7 +50,7 @@ class Hub:
     def url(self, place: Repository, commit: str, file: str) -> str:
         return f"{self.endpoint}/{place.id}/resolve/{commit}/{quote(file)}"
 
-    def check(self, place: Repository) -> download.Check:
+    def check(self, place: Repository) -> answers.Check:
         """Judges the answers to requests for a file of the repository, in the hub's own words."""
 
         def check(url: str, response: httpx.Response) -> None:
@@ -58,7 +58,7 @@ class Hub:
             problem = None if is_file else self._problem(place, response, is_repository=False)
             if problem is not None:
                 raise problem
-            download.check(url, response)
+            answers.check(url, response)
 
         return check
 
@@ -67,7 +67,7 @@ class Hub:
         try:
             async with (
                 asyncio.timeout(deadline),
-                download.client(deadline, self.key) as client,
+                answers.client(deadline, self.key) as client,
                 client.stream("GET", url) as response,
             ):
                 if self.endpoint.startswith("https:") and response.url.scheme != "https":
@@ -89,7 +89,7 @@ class Hub:
                 f"no answer from {self.host} in {deadline:g} s", next="the same command again"
             ) from error
         except httpx.TransportError as error:
-            raise download.broken(self.endpoint, error) from error
+            raise answers.broken(self.endpoint, error) from error
         except (httpx.TooManyRedirects, httpx.InvalidURL) as error:
             raise FleetError(
                 f"{self.host} sends us in circles", next="look at HF_ENDPOINT and at hub in [defaults]"
@@ -99,7 +99,7 @@ class Hub:
         problem = self._problem(place, response)
         if problem is None:
             with contextlib.suppress(httpx.HTTPError):
-                download.check(self.endpoint, response)
+                answers.check(self.endpoint, response)
             return FleetError(f"{self.host} answered {response.status_code}", next=f"curl -I {self.endpoint}")
         if problem.kind == "no-revision":
             known = await self._names(f"/api/models/{place.id}/refs", "name", "branches", "tags")

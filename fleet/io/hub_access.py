@@ -29,11 +29,13 @@ class Access:
         environ: HF_ENDPOINT, HF_TOKEN, HF_HOME, XDG_CACHE_HOME, HOME.
         config: fleet's own folder of settings.
         wanted: `hub` of the inventory.
+        connections: of one download, as the inventory has it; None: by its size.
     """
 
     environ: Mapping[str, str]
     config: Path
     wanted: str | None = None
+    connections: int | None = None
 
     def endpoint(self) -> str:
         """The hub's address, without a slash at its end: HF_ENDPOINT, the inventory's, the official one.

@@ -7,6 +7,7 @@ from pathlib import Path
 from fleet.core.errors import PlanError
 from fleet.core.plan import size_text
 from fleet.io import download, lock_file, ranges
+from fleet.io.answers import Want
 from fleet.io.exclusive import exclusive
 from fleet.io.hub import Hub
 from fleet.io.hub_access import Access
@@ -74,7 +75,7 @@ async def fetch(place: Repository, found: Pinned, part: Path, access: Access, sa
     """The pinned file under `part`. Raises as download.download."""
     at = Hub(access)
     say(f"fetching {found.file} of {place.id}, {size_text(found.size)}, from {at.host}")
-    want = download.Want(at.key, at.check(place), found.size)
+    want = Want(at.key, at.check(place), found.size, access.connections)
     await download.download(at.url(place, found.commit, found.file), part, say, want=want)
 
 

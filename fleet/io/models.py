@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from fleet.core.errors import FleetError, InventoryError, PlanError
 from fleet.core.plan import Artifact
-from fleet.io import download, hub_models, wheels
+from fleet.io import answers, download, hub_models, wheels
+from fleet.io.answers import Want
 from fleet.io.exclusive import exclusive
 from fleet.io.hub_access import Access
 from fleet.io.model_memory import Memory, checked, unreadable
@@ -222,8 +223,8 @@ class _Model:
     async def _fetch(self, part: Path) -> None:
         match self.place:
             case Address(url):
-                self.say(f"fetching {download.shown(url)}")
-                await download.download(url, part, self.say)
+                self.say(f"fetching {answers.shown(url)}")
+                await download.download(url, part, self.say, want=Want(connections=self.access.connections))
             case Repository() as place:
                 wanted, pinned = self.wanted, await self.pinned(place)
                 if pinned.sha256 != wanted:
