@@ -126,7 +126,7 @@ class PartFile:
         return note_of(self.path)
 
     def _load(self) -> None:
-        with contextlib.suppress(OSError, ValueError, TypeError, AttributeError, RecursionError):
+        with contextlib.suppress(OSError, ValueError, TypeError, LookupError, RecursionError):
             note = json.loads(self._note.read_text())
             length = self.path.stat().st_size
             if note["name"] != self._name:

@@ -14,7 +14,7 @@ from fleet.io import answers, spans
 from fleet.io.answers import ANY, Want
 from fleet.io.part_file import PartFile, forget, make_room
 
-BREAKS = 5  # connections that may break before that much came again:
+BREAKS = 5  # connections that may break over one piece, before that much of it came:
 RENEWED = 16 << 20  # bytes
 SLOWEST = 1000  # bytes/s
 TELL = 5.0  # seconds between two reports
@@ -35,6 +35,8 @@ class Piece:
 
     start: int
     end: int | None  # None: as far as the file goes
+    breaks: int = 0
+    broke_at: int = 0
 
 
 class Changed(Exception):
@@ -59,7 +61,7 @@ class Transfer:
         self._idle, self._want, self._sleep = idle, want, sleep
         self._at: str | None = None  # where redirects led, until that is gone
         self._has_ranges = True
-        self._came = self._broke_at = self._breaks = self._changes = 0
+        self._came = self._changes = 0
         self._active = 0
         self._is_planned = self._is_waiting = False
         self._queue: collections.deque[Piece] = collections.deque()
@@ -82,7 +84,8 @@ class Transfer:
                 self._at = None
                 self._changes += 1
                 self._has_ranges = self._changes < 2
-                self._forgive(httpx.RemoteProtocolError(str(error)))
+                if self._changes >= BREAKS:
+                    raise answers.broken(self._url, httpx.RemoteProtocolError(str(error))) from error
             finally:
                 self._part.save()
                 self._part.close()
@@ -114,11 +117,11 @@ class Transfer:
                             self._queue.append(piece)
                             return
                         if busy.wait is not None:
-                            await self._wait(busy.host, busy.wait)
+                            await self._wait(piece, busy.host, busy.wait)
                     except httpx.TransportError as error:
                         if isinstance(error, httpx.TimeoutException) and self._active == 1:
                             raise self._silent() from error
-                        self._forgive(error)
+                        self._forgive(piece, error)
         finally:
             self._active -= 1
 
@@ -135,7 +138,7 @@ class Transfer:
         async with self._client.stream("GET", url, headers=headers) as response:
             if self._is_over(response, piece):
                 return True
-            if not self._is_answer(response):
+            if not self._is_answer(response, piece, url):
                 return False
             start, stop = self._span(response, piece)
             if not self._is_planned:
@@ -154,11 +157,12 @@ class Transfer:
         self._part.begin(piece.start, self._part.validator)
         return True
 
-    def _is_answer(self, response: httpx.Response) -> bool:
+    def _is_answer(self, response: httpx.Response, piece: Piece, url: str) -> bool:
         """Whether it brings bytes; False: the same question again. Raises for all else."""
-        if response.status_code in GONE and self._at is not None:
-            self._at = None  # asked again, whoever sent us there signs a new link
-            self._forgive(httpx.RemoteProtocolError(f"the link answers {response.status_code}"))
+        if response.status_code in GONE and url != self._url:
+            if self._at == url:
+                self._at = None  # asked again, whoever sent us there signs a new link
+            self._forgive(piece, httpx.RemoteProtocolError(f"the link answers {response.status_code}"))
             return False
         if response.status_code in BUSY:
             wait = answers.retry_after(response)
@@ -256,20 +260,20 @@ class Transfer:
                 told = now
                 self._say(progress(spans.count(self._part.done), self._part.size, self._came, now - began))
 
-    def _forgive(self, error: httpx.TransportError) -> None:
+    def _forgive(self, piece: Piece, error: httpx.TransportError) -> None:
         """One broken connection more; raises when there were too many of them."""
-        if self._came - self._broke_at >= RENEWED:
-            self._breaks = 0
-        self._broke_at = self._came
-        self._breaks += 1
+        if piece.start - piece.broke_at >= RENEWED:
+            piece.breaks = 0
+        piece.broke_at = piece.start
+        piece.breaks += 1
         is_final = isinstance(error, httpx.ConnectError) and not self._came
-        if isinstance(error, httpx.UnsupportedProtocol) or is_final or self._breaks >= BREAKS:
+        if isinstance(error, httpx.UnsupportedProtocol) or is_final or piece.breaks >= BREAKS:
             if isinstance(error, httpx.TimeoutException):
                 raise self._silent() from error
             raise answers.broken(self._url, error) from error
 
-    async def _wait(self, host: str, seconds: int) -> None:
-        self._forgive(httpx.RemoteProtocolError(f"{host} is busy"))
+    async def _wait(self, piece: Piece, host: str, seconds: int) -> None:
+        self._forgive(piece, httpx.RemoteProtocolError(f"{host} is busy"))
         if seconds > MOST_WAIT:
             raise FleetError(
                 f"{host} asks us to wait {seconds_text(seconds)}",

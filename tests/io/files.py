@@ -70,7 +70,11 @@ class FileServer(Served):
         start, end = 0, size
         if path == "once" and len(self.asked) > 1:
             asked = None
-        if asked and path not in ("noranges", "login") and request.headers.get("If-Range", self.tag) == self.tag:
+        if (
+            asked
+            and path not in ("noranges", "login")
+            and request.headers.get("If-Range", self.tag) == self.tag
+        ):
             first, _, last = asked.removeprefix("bytes=").partition("-")
             start, end = int(first), min(int(last) + 1 if last else size, size)
             if start >= size or (path == "refuses" and start):
