@@ -94,7 +94,7 @@ def build(name: str, value: "Host", networks: Sequence[str], options: Options) -
 
 def model(name: str, value: "Model", models: Iterable[str]) -> Iterator[Problem]:
     place = f"models.{name}"
-    is_pinned = value.sha256 is not None or value.source.startswith("hf:")  # those are in fleet.lock
+    is_pinned = value.sha256 is not None or value.source.startswith(("hf:", "ollama:"))  # in fleet.lock
     if not is_pinned and not value.allow_unpinned:
         yield Problem(f"{place}.sha256", "required", f"allow_unpinned = true, then fleet models pin {name}")
     companions = [("mmproj", value.mmproj), ("draft", value.draft), *(("lora", each) for each in value.lora)]

@@ -14,7 +14,7 @@ from fleet.core.errors import PlanError, StepError
 from fleet.core.events import Event, Notice
 from fleet.core.flow import Tree
 from fleet.core.plan import Artifact, Fetch, size_text
-from fleet.io import digest, hub_models, models, release, toolchain, trees
+from fleet.io import digest, models, release, renewal, toolchain, trees
 from fleet.io.cache import full
 from fleet.io.hub_access import Access
 from fleet.io.ports import Transport
@@ -22,8 +22,6 @@ from fleet.io.shelltext import placed
 from fleet.io.world import World
 from fleet.models.hub import Pinned
 from fleet.models.weights import Weights
-from fleet.sources import base as sources
-from fleet.sources.base import Repository
 
 LARGEST = 8 << 30  # bytes of a finished build, which has hundreds of MiB
 
@@ -34,7 +32,8 @@ class Artifacts:
     def __init__(self, world: World, largest: int = LARGEST) -> None:
         self.world = world
         config = user_config_path("fleet", appauthor=False)
-        self.access = Access(os.environ, config, world.inventory.hub, world.inventory.connections)
+        wish = world.inventory
+        self.access = Access(os.environ, config, wish.hub, wish.connections, wish.ollama)
         self._largest = largest
         self._tree: Tree | None = None
         self._models: dict[str, Artifact] = {}
@@ -61,16 +60,10 @@ class Artifacts:
             return self._models[name]
 
     async def renew(self, name: str) -> Renewed:
-        """The model of a hub as the hub holds it today, pinned."""
-        place = sources.parse(self.world.inventory.models[name].source)
-        if not isinstance(place, Repository):
-            raise PlanError(f"model {name} comes from no model hub", next=f"fleet models pin {name}")
-        with models.named(name):
-            before, after = await hub_models.renewed(place, self._base(), self.world.folders, self.access)
+        """The model as its source holds it today, pinned."""
+        wish = self.world.inventory.models[name]
         self._models.pop(name, None)
-        return Renewed(
-            after.commit, after.file, after.size, after.sha256, None if before is None else before.sha256
-        )
+        return await renewal.renewed(name, wish, self._base(), self.world.folders, self.access, self._tell)
 
     async def pinned(self, name: str) -> Pinned:
         """The model of a hub as fleet.lock has it; the hub is asked where it has not."""

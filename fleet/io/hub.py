@@ -1,17 +1,17 @@
 """A model hub over http: what a repository holds, and where the bytes of a file are."""
 
-import asyncio
 import contextlib
 import re
 from urllib.parse import quote
 
 import httpx
 
-from fleet.core.errors import DeadlineError, FleetError, PlanError
+from fleet.core.errors import FleetError, PlanError
 from fleet.core.names import nearest
 from fleet.core.secret import Secret
 from fleet.core.text import safe_line
 from fleet.io import answers
+from fleet.io.ask import ask
 from fleet.io.hub_access import Access
 from fleet.models import hub
 from fleet.sources.base import Repository
@@ -63,37 +63,8 @@ class Hub:
         return check
 
     async def _ask(self, path: str, deadline: float) -> tuple[httpx.Response, bytes]:
-        url, body = self.endpoint + path, bytearray()
-        try:
-            async with (
-                asyncio.timeout(deadline),
-                answers.client(deadline, self.key) as client,
-                client.stream("GET", url) as response,
-            ):
-                if self.endpoint.startswith("https:") and response.url.scheme != "https":
-                    raise FleetError(
-                        f"{self.host} sends us to {response.url.host} without https",
-                        next="look at HF_ENDPOINT and at hub in [defaults]",
-                    )
-                async for data in response.aiter_raw():
-                    body += data
-                    if len(body) > CAP:
-                        raise FleetError(
-                            f"{self.host} answers with more than {CAP >> 20} MiB",
-                            kind="too-much-output",
-                            next='source = "url:…" of the file, with its sha256',
-                        )
-                return response, bytes(body)
-        except (TimeoutError, httpx.TimeoutException) as error:
-            raise DeadlineError(
-                f"no answer from {self.host} in {deadline:g} s", next="the same command again"
-            ) from error
-        except httpx.TransportError as error:
-            raise answers.broken(self.endpoint, error) from error
-        except (httpx.TooManyRedirects, httpx.InvalidURL) as error:
-            raise FleetError(
-                f"{self.host} sends us in circles", next="look at HF_ENDPOINT and at hub in [defaults]"
-            ) from error
+        setting = "HF_ENDPOINT and at hub in [defaults]"
+        return await ask(self.endpoint + path, deadline=deadline, cap=CAP, setting=setting, key=self.key)
 
     async def _refused(self, place: Repository, response: httpx.Response) -> FleetError:
         problem = self._problem(place, response)

@@ -1,14 +1,12 @@
 """Models of a hub: resolved once, pinned in fleet.lock, and told."""
 
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from fleet.core.errors import PlanError
 from fleet.core.plan import size_text
-from fleet.io import download, lock_file, ranges
+from fleet.io import download, learned, lock_file, ranges
 from fleet.io.answers import Want
-from fleet.io.exclusive import exclusive
 from fleet.io.hub import Hub
 from fleet.io.hub_access import Access
 from fleet.io.ports import Folders
@@ -37,7 +35,7 @@ async def pinned(
     path = lock_file.path_of(base)
     found = lock_file.read(path).get(str(place))
     if found is None:
-        async with _changing(folders):
+        async with learned.changing(folders):
             known = lock_file.read(path)  # another run may have been faster
             found = known.get(str(place))
             if found is None:
@@ -61,7 +59,7 @@ async def renewed(
     Raises: as pinned.
     """
     path = lock_file.path_of(base)
-    async with _changing(folders):
+    async with learned.changing(folders):
         known = lock_file.read(path)
         before = known.get(str(place))
         found = await _resolve(place, None, access)
@@ -110,8 +108,3 @@ def told(found: Pinned) -> str:
 
 async def _resolve(place: Repository, sha256: str | None, access: Access) -> Pinned:
     return hub.pin(place, await Hub(access).listing(place), sha256)
-
-
-def _changing(folders: Folders) -> AbstractAsyncContextManager[None]:
-    """One process at a time; its lock lies elsewhere, so that nothing litters the inventory's folder."""
-    return exclusive(folders.state / f"{lock_file.NAME}.held")

@@ -4,15 +4,15 @@ import asyncio
 import collections
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 import httpx
 
 from fleet.core.errors import DeadlineError, FleetError, PlanError
-from fleet.core.plan import seconds_text, size_text
+from fleet.core.plan import seconds_text
 from fleet.io import answers, spans
 from fleet.io.answers import ANY, Want
 from fleet.io.part_file import PartFile, forget, make_room
+from fleet.io.pieces import Busy, Changed, Piece, progress
 
 BREAKS = 5  # connections that may break over one piece, before that much of it came:
 RENEWED = 16 << 20  # bytes
@@ -27,20 +27,6 @@ BUSY = (429, 503)
 
 Say = Callable[[str], None]
 Sleep = Callable[[float], Awaitable[None]]
-
-
-@dataclass(slots=True)
-class Piece:
-    """What one connection fetches; it moves its start as it goes."""
-
-    start: int
-    end: int | None  # None: as far as the file goes
-    breaks: int = 0
-    broke_at: int = 0
-
-
-class Changed(Exception):
-    """The server has another file now, or does not keep to what it said: nothing of it can be kept."""
 
 
 class Transfer:
@@ -290,21 +276,6 @@ class Transfer:
             f"no answer from {answers.host(self._url)} for {self._idle:g} s",
             next="the same command again; it goes on",
         )
-
-
-class Busy(Exception):
-    def __init__(self, host: str, wait: int | None) -> None:
-        self.host, self.wait = host, wait
-
-
-def progress(done: int, size: int | None, came: int, seconds: float) -> str:
-    """How far it is, how fast, and how long it will take; what is unknown is left out."""
-    words = [f"{size_text(done)} of {size_text(size)}" if size else size_text(done)]
-    if came and seconds > 0:
-        words.append(f"{size_text(came / seconds)}/s")
-        if size:
-            words.append(f"{seconds_text((size - done) * seconds / came)} left")
-    return ", ".join(words)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -1,11 +1,12 @@
 """Model files behind real HTTP servers of all habits."""
 
 import asyncio
+import tomllib
 
 import pytest
 
 from fleet.core.errors import DeadlineError, FleetError, InventoryError, PlanError
-from fleet.io import download
+from fleet.io import download, renewal
 from tests.io.controllers import GGUF, OTHER, SHA256, Here
 from tests.io.files import FileServer
 
@@ -130,14 +131,23 @@ async def test_nobody_listening_is_one_sentence(here, server):
 async def test_an_unpinned_address_is_learned_once_and_kept_to(here, server):
     source = "url:" + server.at("model.gguf")
     assert (await here.find(source, None, unpinned=True)).id == SHA256
-    assert any(f'sha256 = "{SHA256}"' in line for line in here.said)
+    entry = tomllib.loads((here.base / "fleet.lock").read_text())["fixed"][source]
+    assert entry == {"sha256": SHA256, "size": len(GGUF), "marks": {"version": '"one"'}}
     await here.find(source, None, unpinned=True)
     assert server.sent == len(GGUF)
     (here.cache / "models" / f"{SHA256}.gguf").unlink()
     server.data, server.tag = GGUF + b"changed", '"two"'
     with pytest.raises(PlanError, match="wanted is") as caught:
         await here.find(source, None, unpinned=True)
-    assert caught.value.next.startswith('sha256 = "')
+    assert caught.value.next.startswith("fleet models pin tiny")
+    place = (here.model, here.base, here, here.access, here.said.append)
+    found = await renewal.renewed("tiny", *place)
+    assert (found.before, found.size) == (SHA256, len(GGUF) + 7)
+    sent = server.sent
+    assert (await renewal.renewed("tiny", *place)).before == found.sha256
+    assert server.sent == sent  # the server says that it is the same
+    (here.cache / "models" / f"{found.sha256}.gguf").unlink()
+    assert (await here.find(source, None, unpinned=True)).id == found.sha256
 
 
 async def test_an_address_without_a_pin_is_refused_before_anything_is_fetched(here, server):

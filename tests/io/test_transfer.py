@@ -13,7 +13,7 @@ from fleet.core.errors import DeadlineError, FleetError, PlanError
 from fleet.io import part_file
 from fleet.io.answers import Want
 from fleet.io.download import download
-from fleet.io.transfer import progress
+from fleet.io.pieces import progress
 from tests.io.files import FileServer
 
 DATA = random.Random(7).randbytes(24 << 20)
