@@ -7,14 +7,8 @@ import pytest
 
 from fleet.core.errors import DeadlineError, FleetError, InventoryError, PlanError
 from fleet.io import download, renewal
-from tests.io.controllers import GGUF, OTHER, SHA256, Here
+from tests.io.controllers import GGUF, OTHER, SHA256
 from tests.io.files import FileServer
-
-
-@pytest.fixture
-def here(tmp_path) -> Here:
-    (tmp_path / "inventory").mkdir()
-    return Here(tmp_path / "inventory", tmp_path / "state", tmp_path / "cache", tmp_path / "config")
 
 
 @pytest.fixture

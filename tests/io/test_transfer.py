@@ -142,6 +142,18 @@ async def test_a_model_larger_than_the_disk_is_refused_before_a_byte_is_written(
     assert caught.value.kind == "no-room"
 
 
+async def test_a_disk_that_fills_up_is_one_sentence_and_a_larger_one_goes_on(server, tmp_path, tiny_disk):
+    part = part_file.PartFile(tiny_disk / "part", "x")
+    part.size = None
+    with pytest.raises(PlanError, match="free in"):
+        part.begin(1 << 20, None)  # 64 MiB stay free
+    part.close()
+    with pytest.raises(FleetError, match="free in") as caught:
+        await fetch(server, tiny_disk / "part")
+    assert "XDG_CACHE_HOME" in caught.value.next
+    assert [path.name for path in tiny_disk.iterdir() if path.suffix == ".json"] == []
+
+
 async def test_a_file_of_no_bytes_is_a_file(server, tmp_path):
     server.data = b""
     await fetch(server, tmp_path / "part")
