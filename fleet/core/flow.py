@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from fleet.core.bundle import Bundle, ReadRecords
+from fleet.core.choices import ListFiles
 from fleet.core.edits import Ask, EditInventory, Introduce, Pin, ReadHostKey, RenewModel
 from fleet.core.events import Event
 from fleet.core.facts import Facts, Live
@@ -32,9 +33,8 @@ class FindTree:
 class Asset:
     """A release archive of finished binaries."""
 
-    label: (
-        str  # the part of its name that tells what it is for: ubuntu-vulkan-x64; empty if it is the only one
-    )
+    # The part of its name that tells what it is for: ubuntu-vulkan-x64; empty if it is the only one.
+    label: str
     place: str  # a path, or a URL
     sha256: str
 
@@ -123,8 +123,7 @@ class Look:
 class LastMeasured:
     """What the journal knows of a host.
 
-    Answer: dict server -> (tokens/s, Unix time); Unix time of the host's last answer or
-    None; Unix time now.
+    Answer: dict server -> (tokens/s, Unix time); Unix time of its last answer or None; Unix time now.
     """
 
     host: str
@@ -236,6 +235,7 @@ Need = (
     Probe
     | ReadProgram
     | ReadWeights
+    | ListFiles
     | AskOracle
     | FindTree
     | FindModel

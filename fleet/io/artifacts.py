@@ -21,6 +21,7 @@ from fleet.io.ports import Transport
 from fleet.io.shelltext import placed
 from fleet.io.world import World
 from fleet.models.hub import Pinned
+from fleet.models.offered import Offered
 from fleet.models.weights import Weights
 
 LARGEST = 8 << 30  # bytes of a finished build, which has hundreds of MiB
@@ -39,6 +40,7 @@ class Artifacts:
         self._models: dict[str, Artifact] = {}
         self._hashes: dict[Path, str] = {}
         self.weights: dict[str, Weights] = {}  # headers that were read in this run
+        self.offers: dict[str, Offered] = {}  # what hubs listed in this run
 
     async def tree(self) -> Tree:
         """Which llama.cpp the inventory means."""

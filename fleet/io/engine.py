@@ -6,6 +6,7 @@ from typing import Any
 
 from fleet.commands.base import Request, Verb
 from fleet.core.bundle import Bundle, Bundled, ReadRecords
+from fleet.core.choices import ListFiles
 from fleet.core.edits import RenewModel
 from fleet.core.errors import DeadlineError, FleetError, PlanError
 from fleet.core.events import Confirmed, HostDone, HostFailed, Planned
@@ -32,7 +33,7 @@ from fleet.core.flow import (
     Tail,
 )
 from fleet.core.plan import Artifact, Plan
-from fleet.io import headers, onboard, report, talk
+from fleet.io import headers, offers, onboard, report, talk
 from fleet.io.artifacts import Artifacts
 from fleet.io.carry import Carrier
 from fleet.io.crash import bug
@@ -165,6 +166,8 @@ class Engine:
                 return await said(world, name, fingerprint)
             case ReadWeights(model):
                 return await headers.weights(world, self.artifacts, model)
+            case ListFiles(model):
+                return await offers.files(world, self.artifacts, model)
             case AskOracle():
                 return await headers.oracle(world, need)
             case Say(event):

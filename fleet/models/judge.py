@@ -48,6 +48,24 @@ def judge(
         PlanError: the header lacks what no model can do without.
     """
     model = layout(weights.header, weights.sums)
+    return laid(
+        facts, backend, model, wish, held=held, returned=returned, oracle=oracle, factor=factor, ram=ram
+    )
+
+
+def laid(
+    facts: Facts,
+    backend: str,
+    model: Layout,
+    wish: Wish,
+    *,
+    held: Mapping[str, int] | None = None,
+    returned: Mapping[str, int] | None = None,
+    oracle: Mapping[str, Use] | None = None,
+    factor: Factor | None = None,
+    ram: Bandwidth | None = None,
+) -> Fit:
+    """As judge, of a layout: also of a file that nobody has made yet."""
     build = number(facts, backend)
     return fit(
         model,
