@@ -39,5 +39,10 @@ async def renewed(
         if known and mark and isinstance(place, Address) and await download.version(place.url) == mark:
             return Renewed("", "", known.size, known.sha256, known.sha256)
         await learned.forget(str(place), base, folders)
-        found = await models.find(name, model, base, folders, access, say)
+        try:
+            found = await models.find(name, model, base, folders, access, say)
+        except BaseException:
+            if known:  # what could not be renewed stays pinned
+                await learned.learn(str(place), known, base, folders)
+            raise
         return Renewed("", "", found.size or 0, found.id, known.sha256 if known else None)

@@ -144,6 +144,16 @@ async def test_an_unpinned_address_is_learned_once_and_kept_to(here, server):
     assert (await here.find(source, None, unpinned=True)).id == found.sha256
 
 
+async def test_a_pin_that_cannot_be_renewed_stays(here, server):
+    source = "url:" + server.at("model.gguf")
+    await here.find(source, None, unpinned=True)
+    before = (here.base / "fleet.lock").read_bytes()
+    server.data, server.tag = b"<html>", '"two"'
+    with pytest.raises(PlanError, match="not a GGUF file"):
+        await renewal.renewed("tiny", here.model, here.base, here, here.access, here.said.append)
+    assert (here.base / "fleet.lock").read_bytes() == before
+
+
 async def test_an_address_without_a_pin_is_refused_before_anything_is_fetched(here, server):
     with pytest.raises(InventoryError, match="it has no sha256") as caught:
         await here.find("url:" + server.at("model.gguf"), None)
