@@ -154,11 +154,12 @@ class Model(Value):
     """`[models.NAME]`."""
 
     source: Source = Field(
-        description="hf:OWNER/REPO:QUANT, hf:OWNER/REPO/FILE, url:URL, file:PATH or package:NAME==VERSION"
+        description="hf:OWNER/REPO:QUANT, hf:OWNER/REPO/FILE, url:URL, file:PATH, package:NAME==VERSION, "
+        "ollama:NAME:TAG"
     )
     sha256: Sha256 | None = Field(
         default=None,
-        description="of the published file; required unless allow_unpinned, or hf:, which fleet.lock pins",
+        description="of the published file; required unless allow_unpinned, or hf:, ollama:; see fleet.lock",
     )
     parts: Annotated[tuple[Sha256, ...], BeforeValidator(many)] = Field(
         default=(),
@@ -225,6 +226,12 @@ class Inventory(Value):
     hub: Hub | None = Field(
         default=None, description="address of the mirror that hf: sources mean; HF_ENDPOINT goes before it"
     )
+    connections: int | None = Field(
+        default=None, ge=1, le=16, description="connections to the server of one download; else by its size"
+    )
+    ollama: Hub | None = Field(
+        default=None, description="address of the registry that ollama: sources mean; FLEET_OLLAMA goes first"
+    )
     path: str = ""  # the file it came from
 
     def servers_on(self, host: str) -> dict[str, Server]:
@@ -248,7 +255,7 @@ class Inventory(Value):
         return described()
 
 
-OVERALL = ("private_networks", "cache_max", "hub")  # keys of [defaults] that belong to no host or server
+OVERALL = ("private_networks", "cache_max", "hub", "connections", "ollama")  # of no host or server
 
 
 def _optional(field: Any) -> tuple[Any, Any]:

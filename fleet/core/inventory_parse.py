@@ -52,6 +52,8 @@ def read(
         private_networks=tuple(defaults.get("private_networks", ())),
         cache_max=_bytes(defaults),
         hub=defaults.get("hub"),
+        connections=defaults.get("connections"),
+        ollama=defaults.get("ollama"),
         path=path,
     )
     found.extend(_semantics(inventory, tables, judge, check, options))

@@ -14,7 +14,7 @@ from fleet.core.errors import PlanError, StepError
 from fleet.core.events import Event, Notice
 from fleet.core.flow import Tree
 from fleet.core.plan import Artifact, Fetch, size_text
-from fleet.io import digest, hub_models, model_search, release, toolchain, trees
+from fleet.io import digest, model_search, release, renewal, toolchain, trees
 from fleet.io.cache import full
 from fleet.io.hub_access import Access
 from fleet.io.ports import Transport
@@ -23,8 +23,6 @@ from fleet.io.world import World
 from fleet.models.hub import Pinned
 from fleet.models.offered import Offered
 from fleet.models.weights import Weights
-from fleet.sources import base as sources
-from fleet.sources.base import Repository
 
 LARGEST = 8 << 30  # bytes of a finished build, which has hundreds of MiB
 
@@ -35,7 +33,8 @@ class Artifacts:
     def __init__(self, world: World, largest: int = LARGEST) -> None:
         self.world = world
         config = user_config_path("fleet", appauthor=False)
-        self.access = Access(os.environ, config, world.inventory.hub)
+        wish = world.inventory
+        self.access = Access(os.environ, config, wish.hub, wish.connections, wish.ollama)
         self._largest = largest
         self._tree: Tree | None = None
         self._models: dict[str, Artifact] = {}
@@ -63,16 +62,10 @@ class Artifacts:
             return self._models[name]
 
     async def renew(self, name: str) -> Renewed:
-        """The model of a hub as the hub holds it today, pinned."""
-        place = sources.parse(self.world.inventory.models[name].source)
-        if not isinstance(place, Repository):
-            raise PlanError(f"model {name} comes from no model hub", next=f"fleet models pin {name}")
-        with model_search.named(name):
-            before, after = await hub_models.renewed(place, self._base(), self.world.folders, self.access)
+        """The model as its source holds it today, pinned."""
+        wish = self.world.inventory.models[name]
         self._models.pop(name, None)
-        was = None if before is None else before.id
-        parts = tuple(one.sha256 for one in after.files) if after.rest else ()
-        return Renewed(after.commit, after.file, after.whole_size, after.id, was, parts)
+        return await renewal.renewed(name, wish, self._base(), self.world.folders, self.access, self._tell)
 
     async def pinned(self, name: str) -> Pinned:
         """The model of a hub as fleet.lock has it; the hub is asked where it has not."""
