@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from fleet.core.bundle import Bundle, ReadRecords
+from fleet.core.conversion import ConversionNeed
 from fleet.core.edits import Ask, EditInventory, Introduce, Pin, ReadHostKey, RenewModel
 from fleet.core.events import Event
 from fleet.core.facts import Facts, Live
@@ -32,9 +33,7 @@ class FindTree:
 class Asset:
     """A release archive of finished binaries."""
 
-    label: (
-        str  # the part of its name that tells what it is for: ubuntu-vulkan-x64; empty if it is the only one
-    )
+    label: str  # what it is for, as its name tells: ubuntu-vulkan-x64; empty: it is the only one
     place: str  # a path, or a URL
     sha256: str
 
@@ -259,6 +258,7 @@ Need = (
     | EditInventory
     | ReadRecords
     | Bundle
+    | ConversionNeed
 )
 Result = TypeVar("Result")
 Flow = Generator[Need, Any, Result]

@@ -198,6 +198,9 @@ class Inventory(Value):
     hub: Hub | None = Field(
         default=None, description="address of the mirror that hf: sources mean; HF_ENDPOINT goes before it"
     )
+    converter_index: Hub | None = Field(
+        default=None, description="one more package index for models convert, with torch for processors alone"
+    )
     path: str = ""  # the file it came from
 
     def servers_on(self, host: str) -> dict[str, Server]:
@@ -221,7 +224,12 @@ class Inventory(Value):
         return described()
 
 
-OVERALL = ("private_networks", "cache_max", "hub")  # keys of [defaults] that belong to no host or server
+OVERALL = (
+    "private_networks",
+    "cache_max",
+    "hub",
+    "converter_index",
+)  # keys of [defaults] that belong to no host or server
 
 
 def _optional(field: Any) -> tuple[Any, Any]:

@@ -52,6 +52,7 @@ def read(
         private_networks=tuple(defaults.get("private_networks", ())),
         cache_max=_bytes(defaults),
         hub=defaults.get("hub"),
+        converter_index=defaults.get("converter_index"),
         path=path,
     )
     found.extend(_semantics(inventory, tables, judge, check, options))

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from importlib import resources
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from fleet.core.errors import PlanError, StepError
 from fleet.core.events import Event, Notice
 from fleet.core.flow import Tree
 from fleet.core.plan import Artifact, Fetch, size_text
-from fleet.io import digest, hub_models, models, release, toolchain, trees
+from fleet.io import converter, digest, hub_models, kept_models, models, release, toolchain, trees
 from fleet.io.cache import full
 from fleet.io.hub_access import Access
 from fleet.io.ports import Transport
@@ -40,6 +40,7 @@ class Artifacts:
         self._models: dict[str, Artifact] = {}
         self._hashes: dict[Path, str] = {}
         self.weights: dict[str, Weights] = {}  # headers that were read in this run
+        self.given: dict[str, Callable[[], Awaitable[Path]]] = {}  # files for a conversion, by sha256
 
     async def tree(self) -> Tree:
         """Which llama.cpp the inventory means."""
@@ -56,7 +57,7 @@ class Artifacts:
             if name not in self._models:
                 wish = self.world.inventory.models[name]
                 self._models[name] = await models.find(
-                    name, wish, self._base(), self.world.folders, self.access, self._tell
+                    name, wish, self._base(), self.world.folders, self.access, self.tell
                 )
             return self._models[name]
 
@@ -75,7 +76,7 @@ class Artifacts:
     async def pinned(self, name: str) -> Pinned:
         """The model of a hub as fleet.lock has it; the hub is asked where it has not."""
         wish = self.world.inventory.models[name]
-        return await models.pinned(name, wish, self._base(), self.world.folders, self.access, self._tell)
+        return await models.pinned(name, wish, self._base(), self.world.folders, self.access, self.tell)
 
     async def path(self, artifact: Artifact, say: Callable[[Event], None], host: str) -> Path:
         """The artifact as a local file.
@@ -91,6 +92,11 @@ class Artifacts:
                     return await trees.make_archive(
                         self.world.inventory.llama_cpp, await self.tree(), self._base(), self.world.folders
                     )
+                case "given":
+                    return await self.given[artifact.id]()
+                case "converter":
+                    index = self.world.inventory.converter_index
+                    return await converter.make_archive(artifact, index, self.world.cache)
                 case "tool":
                     return await toolchain.make_archive(artifact, self.world.cache)
                 case "prebuilt":
@@ -111,13 +117,15 @@ class Artifacts:
                         if found.id == artifact.id:
                             wish = self.world.inventory.models[name]
                             return await models.path(
-                                name, wish, found, self._base(), self.world.folders, self.access, self._tell
+                                name, wish, found, self._base(), self.world.folders, self.access, self.tell
                             )
+                    if (kept := kept_models.path(self.world.folders, artifact.id)).is_file():
+                        return kept
         raise PlanError(f"no {artifact.kind} called {artifact.name}", host=host)
 
     async def sha256(self, artifact: Artifact, path: Path) -> str:
-        """The hash of the file itself (the id of a model is that already)."""
-        if artifact.kind == "model":
+        """The hash of the file itself (the id of a model or of a given file is that already)."""
+        if artifact.kind in ("model", "given"):
             return artifact.id
         if path not in self._hashes:
             self._hashes[path] = await asyncio.to_thread(digest.sha256, path)
@@ -126,7 +134,11 @@ class Artifacts:
     async def keep(
         self, transport: Transport, fetch: Fetch, root: str, report: Callable[[float, float | None], None]
     ) -> int:
-        """A finished build from a host into the cache. Returns its bytes."""
+        """A finished build, or a model that was made there, from a host into the cache. Returns its bytes."""
+        if fetch.artifact.kind == "model":
+            return await kept_models.keep(
+                transport, fetch.artifact, fetch.path, root, self.world.folders, report
+            )
         if (path := self.world.cache.path(fetch.artifact)) is not None:
             return path.stat().st_size
         partial = self.world.cache.partial(fetch.artifact)
@@ -166,5 +178,5 @@ class Artifacts:
     def _base(self) -> Path:
         return Path(self.world.inventory.path).resolve().parent
 
-    def _tell(self, message: str) -> None:
+    def tell(self, message: str) -> None:
         self.world.say(Notice(ts=self.world.clock.now(), run=self.world.run, host=None, message=message))

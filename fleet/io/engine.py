@@ -6,6 +6,7 @@ from typing import Any
 
 from fleet.commands.base import Request, Verb
 from fleet.core.bundle import Bundle, Bundled, ReadRecords
+from fleet.core.conversion import AskState, HeldModel, ReadOrigin, ReadText
 from fleet.core.edits import RenewModel
 from fleet.core.errors import DeadlineError, FleetError, PlanError
 from fleet.core.events import Confirmed, HostDone, HostFailed, Planned
@@ -32,7 +33,7 @@ from fleet.core.flow import (
     Tail,
 )
 from fleet.core.plan import Artifact, Plan
-from fleet.io import headers, onboard, report, talk
+from fleet.io import headers, onboard, origins, report, talk
 from fleet.io.artifacts import Artifacts
 from fleet.io.carry import Carrier
 from fleet.io.crash import bug
@@ -183,6 +184,8 @@ class Engine:
                 return await talk.forward(world, need)
             case ReadRecords():
                 return await report.read(world, need)
+            case ReadOrigin() | ReadText() | AskState() | HeldModel():
+                return await origins.answer(world, self.artifacts, need)
             case Bundle():
                 return await self.bundles.ask(host, need)
             case _:
