@@ -146,7 +146,7 @@ def _candidate(
     lack = None
     if needs_python:
         try:
-            made = converter.environment(name, look.facts, inventory.converter_index)
+            made = converter.environment(name, look.facts, look.said, inventory.converter_index)
             disk += 0 if look.has(made.id) else (made.size or 0) * 2 + converter.UNPACKED
         except PlanError as error:
             lack = error.what
@@ -193,7 +193,7 @@ def _plan(
     steps = list(made)
     environment = ""
     if _needs_python(states):
-        env = converter.environment(host, facts, inventory.converter_index)
+        env = converter.environment(host, facts, look.said, inventory.converter_index)
         environment = env.id
         if not (look.has(env.id) and look.has(f"tree-{tree.id}")):
             if tree.id not in facts.sources and not any(step.key == f"source:{tree.id}" for step in steps):

@@ -1,7 +1,11 @@
 # What this host has of conversions. Variables: IDS (one a line).
-# Prints `have ID FILE BYTES`, `result ID TYPE SHA256 BYTES here|gone`, `said ID NAME LINE`.
+# Prints `python X.Y`, `converter NAME`, `have ID FILE BYTES`, `result ID TYPE SHA256 BYTES here|gone`, `said ID NAME LINE`.
 # shellcheck shell=sh disable=SC2154
 set -u
+# A python3 of macOS may be a shim that opens a window, so it is not asked there.
+if is_here python3 && ! { [ "$os" = Darwin ] && is_shim "$(command -v python3)"; }; then
+    echo "python $(limited 10 python3 -I -S -c 'import sys; print("%d.%d" % sys.version_info[:2])' < /dev/null)"
+fi
 [ ! -d "$FLEET_ROOT/converter" ] || (
     cd "$FLEET_ROOT/converter" || exit 0
     for f in */ready tree-*; do [ ! -e "$f" ] || echo "converter ${f%/ready}"; done

@@ -99,25 +99,27 @@ class Environment:
         return f"Python {self.python[0]}.{self.python[1]}"
 
 
-def environment(host: str, facts: Facts, index: str | None = None) -> Environment:
+def environment(host: str, facts: Facts, said: str, index: str | None = None) -> Environment:
     """What the converter runs in on a host.
+
+    Args:
+        said: the answer to conversion_state.sh, which names its Python.
 
     Raises:
         PlanError: no Python there, or none that the packages exist for.
     """
-    tool = facts.tools.get("python3")
-    if tool is None:
+    found = re.search(r"(?m)^python (\d{1,2})\.(\d{1,3})$", said)
+    if found is None:
         raise PlanError(
             "converting needs python3, and there is none",
             host=host,
             next=f"on {host}: {install(facts, 'python3')}; or convert on another host: --on HOST",
         )
-    found = re.search(r"(\d+)\.(\d+)", tool.version or "")
-    python = (int(found[1]), int(found[2])) if found else (0, 0)
+    python = (int(found[1]), int(found[2]))
     wanted = f"{OLDEST[0]}.{OLDEST[1]} to {NEWEST[0]}.{NEWEST[1]}"
     if not OLDEST <= python <= NEWEST:
         raise PlanError(
-            f"converting needs Python {wanted}, and {tool.path} is {tool.version or 'of an unknown version'}",
+            f"converting needs Python {wanted}, and python3 is {found[1]}.{found[2]}",
             host=host,
             next="fleet models convert … --on HOST, a host with such a Python",
         )
