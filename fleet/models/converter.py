@@ -52,15 +52,17 @@ OLDEST, NEWEST = (3, 11), (3, 13)  # Pythons for which all of them have wheels; 
 # bytes of all wheels, by system; measured where they were fetched, else None
 DOWNLOAD = {("linux", "x86_64"): 620_000_000}
 UNPACKED = 1_500_000_000  # bytes on the host, give or take
-# Source: the package index's file names; the first that fits is taken
+# Source: PEP 600; the index has wheels of any glibc up to 2.28 here, which the host's own must be at least
+GLIBC = range(28, 4, -1)
+OLD = ("manylinux2014", "manylinux2010", "manylinux1")
 TAGS = {
-    ("linux", "x86_64"): ("manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux_2_24_x86_64",
-                          "manylinux_2_17_x86_64", "manylinux2014_x86_64", "manylinux1_x86_64"),
-    ("linux", "arm64"): ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64", "manylinux_2_24_aarch64",
-                         "manylinux_2_17_aarch64", "manylinux2014_aarch64"),
-    ("macos", "arm64"): ("macosx_14_0_arm64", "macosx_12_0_arm64", "macosx_11_0_arm64",
-                         "macosx_10_9_universal2"),
-}  # fmt: skip
+    ("linux", "x86_64"): tuple(f"{tag}_x86_64" for tag in (*(f"manylinux_2_{n}" for n in GLIBC), *OLD)),
+    ("linux", "arm64"): tuple(f"{tag}_aarch64" for tag in (*(f"manylinux_2_{n}" for n in GLIBC), *OLD[:1])),
+    ("macos", "arm64"): (
+        *(f"macosx_{number}_0_arm64" for number in (14, 13, 12, 11)),
+        *(f"macosx_{number}_universal2" for number in ("11_0", "10_15", "10_13", "10_9")),
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
