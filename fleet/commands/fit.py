@@ -22,6 +22,8 @@ from fleet.models.speed import Speed
 from fleet.models.weights import Weights
 from fleet.models.wish import PARALLEL, Wish
 from fleet.servers import shares
+from fleet.servers.companions import notes as served_with
+from fleet.servers.companions import read_extra
 from fleet.servers.settings import cache_ram
 from fleet.servers.tenants import running
 
@@ -69,6 +71,8 @@ def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Answer]:
     if not model.formula:
         said = yield from told(host, facts, backend, weights, model, wanted)
     own = yield from learn(inventory, facts, backend)
+    beside = yield from read_extra(inventory, name)
+    taken = beside.bytes(replace(wanted, context=context(model, wanted)) if model.formula else wanted)
     found = judge(
         facts,
         backend,
@@ -79,7 +83,9 @@ def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Answer]:
         oracle=said,
         factor=own.factor,
         ram=own.ram,
+        beside=taken,
     )
+    notes = (*notes, *served_with(beside, taken))
     return Answer(weights, model, wanted, found, notes, unrated(facts, backend, found))
 
 

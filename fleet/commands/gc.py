@@ -7,7 +7,9 @@ from fleet.commands.base import Request, Verb, agreed, done_lines, plan_document
 from fleet.core.facts import Facts, Part
 from fleet.core.flow import Flow, probe
 from fleet.core.plan import Plan, Run, Step, size_text
+from fleet.models.splits import set_id
 from fleet.platforms.base import program
+from fleet.servers.companions import everything
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Inventory
@@ -23,7 +25,9 @@ for f in "$FLEET_ROOT/$KIND" "$FLEET_ROOT/trash" "$d"; do
 done
 [ -e "$d" ] || exit 0
 t="$FLEET_ROOT/trash/$NAME.$$"
-mkdir -p "$FLEET_ROOT/trash" && chmod u+w "$d" && mv "$d" "$t" && chmod -R u+w "$t" && rm -rf "$t"
+mkdir -p "$FLEET_ROOT/trash" && chmod u+w "$d" && mv "$d" "$t" || exit 1
+# folders alone: a file may have another name elsewhere, which keeps its mode
+find "$t" -type d -exec chmod u+w {} + && rm -rf "$t"
 """
 
 
@@ -31,11 +35,7 @@ def gc(request: Request, inventory: "Inventory", host: str) -> Flow[Plan]:
     """Builds, models, parts and old tools that no release of a server and no wish in the inventory needs."""
     facts = yield from probe(host)
     used = facts.used
-    wanted = {
-        model.sha256
-        for model in (inventory.models.get(one.model) for one in inventory.servers_on(host).values())
-        if model is not None and model.sha256
-    }
+    wanted = _wanted(inventory, host)
     newest = facts.builds[-1].fingerprint if facts.builds and not used else None
     steps = [
         *(
@@ -44,10 +44,21 @@ def gc(request: Request, inventory: "Inventory", host: str) -> Flow[Plan]:
             if build.fingerprint not in used and build.fingerprint != newest
         ),
         *(_remove("models", one.sha256, one.size) for one in facts.models if one.sha256 not in used | wanted),
+        *(_remove("models/sets", one.id, None) for one in facts.sets if one.id not in used | wanted),
         *(_remove("parts", f"{part.sha256}.part", part.size) for part in _stale(facts, wanted)),
         *(_remove("tools", folder, None) for folder in _old_tools(facts)),
     ]
     return (yield from agreed(Plan(host, tuple(steps))))
+
+
+def _wanted(inventory: "Inventory", host: str) -> set[str]:
+    """Hashes of the models of the host's servers and of what is served with them."""
+    names = everything(inventory, [one.model for one in inventory.servers_on(host).values()])
+    found: set[str] = set()
+    for model in (inventory.models[name] for name in names if name in inventory.models):
+        found |= {model.sha256} if model.sha256 is not None else set()
+        found |= {*model.parts, set_id(model.parts)} if model.parts else set()
+    return found
 
 
 def _stale(facts: Facts, wanted: set[str]) -> list[Part]:

@@ -10,6 +10,7 @@ from fleet.core.errors import UsageError
 from fleet.core.flow import Flow, find_model
 from fleet.core.names import nearest
 from fleet.core.text import safe_line
+from fleet.models.splits import set_id
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Inventory
@@ -41,21 +42,28 @@ def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Pinned]:
             f"no model called {safe_line(name, 80)!r}",
             next=f"one of: {near}" if near else "fleet config show",
         )
-    wanted = inventory.models[name].sha256
+    wanted = _wanted(inventory, name)
     is_hub = inventory.models[name].source.startswith("hf:")
     if is_hub and not request.dry_run:
         found: Renewed = yield RenewModel(name)
         changed = found.sha256 != found.before
         if wanted is not None and wanted != found.sha256:
-            changed = yield EditInventory(PinModel(name, found.sha256))
+            changed = yield EditInventory(PinModel(name, found.sha256, found.parts))
         return Pinned(name, found.sha256, found.size, changed, found.commit, found.file)
     if wanted is not None and not is_hub:
         return Pinned(name, wanted, None, changed=False)
     if request.dry_run:
         return Pinned(name, None, None, changed=False)
     artifact = yield from find_model(name)
-    changed = yield EditInventory(PinModel(name, artifact.id))
+    parts = tuple(part.id for part in artifact.parts)
+    changed = yield EditInventory(PinModel(name, artifact.id, parts))
     return Pinned(name, artifact.id, artifact.size, changed)
+
+
+def _wanted(inventory: "Inventory", name: str) -> str | None:
+    """The id of what the inventory pins."""
+    model = inventory.models[name]
+    return set_id(model.parts) if model.parts else model.sha256
 
 
 def document(request: Request, results: Results) -> dict[str, Any]:

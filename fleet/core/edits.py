@@ -74,6 +74,7 @@ class SetHostKey:
 class PinModel:
     model: str
     sha256: str
+    parts: tuple[str, ...] = ()  # hashes of its files, where it has several; they are written instead
 
 
 Operation = AddHost | RemoveHost | SetHostKey | PinModel
@@ -98,5 +99,6 @@ class Renewed:
     commit: str
     file: str
     size: int  # bytes
-    sha256: str
+    sha256: str  # of several files their id
     before: str | None  # the sha256 that was pinned until now
+    parts: tuple[str, ...] = ()  # hashes of its files, where it has several

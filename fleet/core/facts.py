@@ -84,10 +84,18 @@ class Build:
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A verified model under its hash."""
+    """A verified model under its hash, or one of the files of a model."""
 
     sha256: str
     size: int  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSet:
+    """The files of one model in one folder, under the names by which llama.cpp finds them."""
+
+    id: str
+    sizes: tuple[int, ...]  # bytes, in the order of the files
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +186,7 @@ class Facts:
     used: frozenset[str] = frozenset()  # ids of builds and models that a release there needs
     libraries: Mapping[str, str] = field(default_factory=dict)  # cudart, cublas, vulkan ... -> where it lies
     searched: tuple[str, ...] = ()  # folders in which GPU toolkits were looked for
+    sets: tuple[ModelSet, ...] = ()  # models of several files that are whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,7 @@
 """A verb as a conversation: it asks by `yield`, and someone else answers.
 
-A flow is a generator. What it yields is a need, what is sent back is the answer,
-what it returns is its result for one host. Nothing here touches the world, so a
-flow is tested with `next` and `send`.
+A flow is a generator. What it yields is a need, what is sent back is the answer, what it returns is its
+result for one host. Nothing here touches the world, so a flow is tested with `next` and `send`.
 """
 
 from collections.abc import Generator
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from fleet.core.bundle import Bundle, ReadRecords
+from fleet.core.choices import ListFiles
 from fleet.core.conversion import ConversionNeed
 from fleet.core.edits import Ask, EditInventory, Introduce, Pin, ReadHostKey, RenewModel
 from fleet.core.events import Event
@@ -122,8 +122,7 @@ class Look:
 class LastMeasured:
     """What the journal knows of a host.
 
-    Answer: dict server -> (tokens/s, Unix time); Unix time of the host's last answer or
-    None; Unix time now.
+    Answer: server -> (tokens/s, Unix time); Unix time of its last answer, or None; Unix time now.
     """
 
     host: str
@@ -235,6 +234,7 @@ Need = (
     Probe
     | ReadProgram
     | ReadWeights
+    | ListFiles
     | AskOracle
     | FindTree
     | FindModel

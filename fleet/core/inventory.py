@@ -143,12 +143,22 @@ class Model(Value):
         default=None,
         description="of the published file; required unless allow_unpinned, or hf:, which fleet.lock pins",
     )
+    parts: Annotated[tuple[Sha256, ...], BeforeValidator(many)] = Field(
+        default=(),
+        description="in place of sha256, where the model has several files: of each, in their order",
+    )
     allow_unpinned: bool = Field(default=False, description="take whatever the source holds today")
     mmproj: Name | None = Field(
         default=None, description="name of the model that is its multimodal projector"
     )
     draft: Name | None = Field(default=None, description="name of the model that drafts for it")
     lora: Names = Field(default=(), description="names of the models that are its adapters")
+
+    @property
+    def companions(self) -> tuple[tuple[str, str], ...]:
+        """The models that are served with it: as what, and their names."""
+        single = (("mmproj", self.mmproj), ("draft", self.draft))
+        return (*((role, name) for role, name in single if name), *(("lora", name) for name in self.lora))
 
 
 class Server(Value):
@@ -198,9 +208,7 @@ class Inventory(Value):
     hub: Hub | None = Field(
         default=None, description="address of the mirror that hf: sources mean; HF_ENDPOINT goes before it"
     )
-    converter_index: Hub | None = Field(
-        default=None, description="one more package index for models convert, with torch for processors alone"
-    )
+    converter_index: Hub | None = Field(default=None, description="one more package index for models convert")
     path: str = ""  # the file it came from
 
     def servers_on(self, host: str) -> dict[str, Server]:
@@ -224,12 +232,8 @@ class Inventory(Value):
         return described()
 
 
-OVERALL = (
-    "private_networks",
-    "cache_max",
-    "hub",
-    "converter_index",
-)  # keys of [defaults] that belong to no host or server
+# keys of [defaults] that belong to no host or server
+OVERALL = ("private_networks", "cache_max", "hub", "converter_index")
 
 
 def _optional(field: Any) -> tuple[Any, Any]:

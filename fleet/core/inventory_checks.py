@@ -94,12 +94,18 @@ def build(name: str, value: "Host", networks: Sequence[str], options: Options) -
 
 def model(name: str, value: "Model", models: Iterable[str]) -> Iterator[Problem]:
     place = f"models.{name}"
-    is_pinned = value.sha256 is not None or value.source.startswith("hf:")  # those are in fleet.lock
+    # those of a hub are in fleet.lock
+    is_pinned = value.sha256 is not None or value.parts or value.source.startswith("hf:")
     if not is_pinned and not value.allow_unpinned:
         yield Problem(f"{place}.sha256", "required", f"allow_unpinned = true, then fleet models pin {name}")
-    companions = [("mmproj", value.mmproj), ("draft", value.draft), *(("lora", each) for each in value.lora)]
-    for key, other in companions:
-        if other is not None and other not in models:
+    if value.sha256 is not None and value.parts:
+        yield Problem(f"{place}.parts", "sha256 and parts exclude each other", "keep parts for several files")
+    elif len(value.parts) == 1:
+        yield Problem(f"{place}.parts", "a model of one file has a sha256", f'sha256 = "{value.parts[0]}"')
+    for key, other in value.companions:
+        if other == name:
+            yield Problem(f"{place}.{key}", "a model cannot be served with itself", f"remove {key}")
+        elif other not in models:
             yield Problem(f"{place}.{key}", f"no model called {other!r}", _one_of(other, models))
 
 

@@ -10,17 +10,18 @@ from fleet.core.proof import NOTHING, Expected
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A file with a hash that the controller has or can get.
+    """A file with a hash that the controller has or can get, or a model of several such files.
 
     `id` is its identity: sha256 of a model, identity of a source tree, fingerprint
     of a build, sha256 of a file that fleet ships or is given; of tools and finished binaries a hash
-    over the hashes of what they are made from.
+    over the hashes of what they are made from, and of a model of several files one over theirs.
     """
 
     kind: Literal["source", "build", "model", "file", "tool", "prebuilt", "converter", "given"]
     id: str
     name: str  # for people: qwen3-8b, llama.cpp b11434
     size: int | None  # bytes; None where it is known only after fetching
+    parts: tuple["Artifact", ...] = ()  # the files of a model that has several; it is none itself then
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,14 @@ from fleet.core.errors import PlanError, StepError
 from fleet.core.events import Event, Notice
 from fleet.core.flow import Tree
 from fleet.core.plan import Artifact, Fetch, size_text
-from fleet.io import converter, digest, hub_models, kept_models, models, release, toolchain, trees
+from fleet.io import converter, digest, hub_models, kept_models, model_search, release, toolchain, trees
 from fleet.io.cache import full
 from fleet.io.hub_access import Access
 from fleet.io.ports import Transport
 from fleet.io.shelltext import placed
 from fleet.io.world import World
 from fleet.models.hub import Pinned
+from fleet.models.offered import Offered
 from fleet.models.weights import Weights
 from fleet.sources import base as sources
 from fleet.sources.base import Repository
@@ -41,6 +42,7 @@ class Artifacts:
         self._hashes: dict[Path, str] = {}
         self.weights: dict[str, Weights] = {}  # headers that were read in this run
         self.given: dict[str, Callable[[], Awaitable[Path]]] = {}  # files for a conversion, by sha256
+        self.offers: dict[str, Offered] = {}  # what hubs listed in this run
 
     async def tree(self) -> Tree:
         """Which llama.cpp the inventory means."""
@@ -52,11 +54,11 @@ class Artifacts:
             return self._tree
 
     async def model(self, name: str) -> Artifact:
-        """The file of a model in the inventory."""
+        """The file of a model in the inventory, or its files."""
         async with self.world.fetching(f"model {name}"):
             if name not in self._models:
                 wish = self.world.inventory.models[name]
-                self._models[name] = await models.find(
+                self._models[name] = await model_search.find(
                     name, wish, self._base(), self.world.folders, self.access, self.tell
                 )
             return self._models[name]
@@ -66,17 +68,17 @@ class Artifacts:
         place = sources.parse(self.world.inventory.models[name].source)
         if not isinstance(place, Repository):
             raise PlanError(f"model {name} comes from no model hub", next=f"fleet models pin {name}")
-        with models.named(name):
+        with model_search.named(name):
             before, after = await hub_models.renewed(place, self._base(), self.world.folders, self.access)
         self._models.pop(name, None)
-        return Renewed(
-            after.commit, after.file, after.size, after.sha256, None if before is None else before.sha256
-        )
+        was = None if before is None else before.id
+        parts = tuple(one.sha256 for one in after.files) if after.rest else ()
+        return Renewed(after.commit, after.file, after.whole_size, after.id, was, parts)
 
     async def pinned(self, name: str) -> Pinned:
         """The model of a hub as fleet.lock has it; the hub is asked where it has not."""
         wish = self.world.inventory.models[name]
-        return await models.pinned(name, wish, self._base(), self.world.folders, self.access, self.tell)
+        return await model_search.pinned(name, wish, self._base(), self.world.folders, self.access, self.tell)
 
     async def path(self, artifact: Artifact, say: Callable[[Event], None], host: str) -> Path:
         """The artifact as a local file.
@@ -114,11 +116,9 @@ class Artifacts:
                     return path
                 case "model":
                     for name, found in self._models.items():
-                        if found.id == artifact.id:
-                            wish = self.world.inventory.models[name]
-                            return await models.path(
-                                name, wish, found, self._base(), self.world.folders, self.access, self.tell
-                            )
+                        for number, file in enumerate(found.parts or (found,)):
+                            if file.id == artifact.id:
+                                return await self._file(name, file, number)
                     if (kept := kept_models.path(self.world.folders, artifact.id)).is_file():
                         return kept
         raise PlanError(f"no {artifact.kind} called {artifact.name}", host=host)
@@ -170,6 +170,12 @@ class Artifacts:
         finally:
             partial.unlink(missing_ok=True)
         return done
+
+    async def _file(self, name: str, file: Artifact, number: int) -> Path:
+        wish = self.world.inventory.models[name]
+        return await model_search.path(
+            name, wish, file, self._base(), self.world.folders, self.access, self.tell, number
+        )
 
     def _packaged(self, artifact: Artifact) -> Path:
         with resources.as_file(resources.files("fleet.builds").joinpath(artifact.name)) as path:

@@ -6,6 +6,7 @@ from typing import Any
 
 from fleet.commands.base import Request, Verb
 from fleet.core.bundle import Bundle, Bundled, ReadRecords
+from fleet.core.choices import ListFiles
 from fleet.core.conversion import AskState, HeldModel, ReadOrigin, ReadText
 from fleet.core.edits import RenewModel
 from fleet.core.errors import DeadlineError, FleetError, PlanError
@@ -33,7 +34,7 @@ from fleet.core.flow import (
     Tail,
 )
 from fleet.core.plan import Artifact, Plan
-from fleet.io import headers, onboard, origins, report, talk
+from fleet.io import headers, offers, onboard, origins, report, talk
 from fleet.io.artifacts import Artifacts
 from fleet.io.carry import Carrier
 from fleet.io.crash import bug
@@ -166,6 +167,8 @@ class Engine:
                 return await said(world, name, fingerprint)
             case ReadWeights(model):
                 return await headers.weights(world, self.artifacts, model)
+            case ListFiles(model):
+                return await offers.files(world, self.artifacts, model)
             case AskOracle():
                 return await headers.oracle(world, need)
             case Say(event):

@@ -1,6 +1,7 @@
 """The header of a model, wherever it lies: a file, the cache, or the beginning of a file behind http."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,8 @@ from fleet.core.text import safe_line, safe_text
 from fleet.io import hub_models, ranges
 from fleet.io.model_memory import read_header, unreadable
 from fleet.io.shelltext import placed
-from fleet.models import gguf
-from fleet.models.weights import Weights, join, parts
+from fleet.models import gguf, splits
+from fleet.models.weights import Weights, join
 from fleet.platforms.base import program
 from fleet.sources import base as sources
 from fleet.sources.base import Address, Local, Package, Place, Repository
@@ -54,18 +55,32 @@ async def _read(world: "World", artifacts: "Artifacts", model: str) -> Weights:
         return await _at(place, Path.cwd(), model, None)
     wish = world.inventory.models[model]
     place = sources.parse(wish.source)
-    cache = world.folders.cache / "models"
-    if wish.sha256 is not None and (cache / f"{wish.sha256}.gguf").is_file():
-        return await _files(cache / f"{wish.sha256}.gguf", model, wish.sha256)
+    hashes = tuple(wish.parts) or ((wish.sha256,) if wish.sha256 is not None else ())
+    if (cached := _cached(world, hashes)) is not None:
+        return await _files(cached, model, _id(hashes))
     if isinstance(place, Repository):
         pinned = await artifacts.pinned(model)
-        if (cache / f"{pinned.sha256}.gguf").is_file():
-            return await _files(cache / f"{pinned.sha256}.gguf", model, pinned.sha256)
-        return join(model, await hub_models.headers(place, pinned, artifacts.access), pinned.sha256)
+        hashes = tuple(one.sha256 for one in pinned.files)
+        if (cached := _cached(world, hashes)) is not None:
+            return await _files(cached, model, _id(hashes))
+        return join(model, await hub_models.headers(place, pinned, artifacts.access), _id(hashes))
     if isinstance(place, Package):  # wheels have no beginning that could be read alone
         found = await artifacts.model(model)
-        return await _files(await artifacts.path(found, world.say, ""), model, found.id)
-    return await _at(place, base, model, wish.sha256)
+        return await _files([await artifacts.path(found, world.say, "")], model, found.id)
+    return await _at(place, base, model, _id(hashes))
+
+
+def _cached(world: "World", hashes: Sequence[str]) -> list[Path] | None:
+    """The files in the cache; None unless all are there."""
+    files = [world.folders.cache / "models" / f"{sha256}.gguf" for sha256 in hashes]
+    return files if files and all(file.is_file() for file in files) else None
+
+
+def _id(hashes: Sequence[str]) -> str | None:
+    """What the model is called on hosts."""
+    if not hashes:
+        return None
+    return hashes[0] if len(hashes) == 1 else splits.set_id(hashes)
 
 
 def _place(world: "World", text: str) -> Place:
@@ -87,15 +102,17 @@ def _place(world: "World", text: str) -> Place:
 async def _at(place: Place, base: Path, name: str, sha256: str | None) -> Weights:
     match place:
         case Local(path):
-            return await _files(base / Path(path).expanduser(), name, sha256)
-        case Address(url):
-            return await _addresses(url, name, sha256)
+            return await _files([base / Path(each).expanduser() for each in splits.paths(path)], name, sha256)
+        case Address():
+            return await _addresses(
+                [each.url for each in splits.places(place) if isinstance(each, Address)], name, sha256
+            )
         case Package() | Repository():
             raise UsageError(f"{place} is read by its name in the inventory", next="fleet config show")
 
 
-async def _files(first: Path, name: str, sha256: str | None) -> Weights:
-    def read(path: Path) -> tuple[gguf.Header, int]:
+async def _files(paths: Sequence[Path], name: str, sha256: str | None) -> Weights:
+    def read(path: Path) -> tuple[gguf.Header, int | None]:
         try:
             if path.is_dir():
                 raise PlanError(f"{path} is a folder", next="name the .gguf file in it")
@@ -103,23 +120,12 @@ async def _files(first: Path, name: str, sha256: str | None) -> Weights:
         except OSError as error:
             raise unreadable(path, error) from error
 
-    def all_of_them() -> Weights:
-        found = [read(first)]
-        count = found[0][0].split_count
-        if count > 1:
-            found += [read(Path(path)) for path in parts(str(first), count)[1:]]
-        return join(name, list(found), sha256)
-
-    return await asyncio.to_thread(all_of_them)
+    return await asyncio.to_thread(lambda: join(name, [read(path) for path in paths], sha256))
 
 
-async def _addresses(first: str, name: str, sha256: str | None) -> Weights:
+async def _addresses(urls: Sequence[str], name: str, sha256: str | None) -> Weights:
     async with ranges.client() as client:
-        found = [await ranges.header(client, first)]
-        count = found[0][0].split_count
-        for url in parts(first, count)[1:] if count > 1 else ():
-            found.append(await ranges.header(client, url))
-    return join(name, found, sha256)
+        return join(name, [await ranges.header(client, url) for url in urls], sha256)
 
 
 async def oracle(world: "World", need: AskOracle) -> str:

@@ -1,31 +1,36 @@
 """Models of a hub: resolved once, pinned in fleet.lock, and told."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from fleet.core.errors import PlanError
-from fleet.core.plan import size_text
+from fleet.core.plan import count_text, size_text
 from fleet.io import download, lock_file, ranges
 from fleet.io.exclusive import exclusive
 from fleet.io.hub import Hub
 from fleet.io.hub_access import Access
 from fleet.io.ports import Folders
-from fleet.models import gguf, hub
+from fleet.models import gguf, hub, splits
 from fleet.models.hub import Pinned
-from fleet.models.weights import parts
 from fleet.sources.base import Repository
 
 Say = Callable[[str], None]
 
 
 async def pinned(
-    place: Repository, sha256: str | None, base: Path, folders: Folders, access: Access, say: Say
+    place: Repository,
+    sha256: str | None,
+    base: Path,
+    folders: Folders,
+    access: Access,
+    say: Say,
+    parts: Sequence[str] = (),
 ) -> Pinned:
     """What the source stands for: as fleet.lock says, else asked of the hub now and written there.
 
     Args:
-        sha256: what the inventory wants.
+        sha256, parts: what the inventory wants of a model of one file, or of several.
         base: the folder of the inventory.
         say: told what was pinned.
 
@@ -40,14 +45,16 @@ async def pinned(
             known = lock_file.read(path)  # another run may have been faster
             found = known.get(str(place))
             if found is None:
-                found = await _resolve(place, sha256, access)
+                found = await _resolve(place, sha256, access, parts)
                 lock_file.write(path, known | {str(place): found})
                 say(f"pinned in {lock_file.NAME}: {told(found)}")
-    if sha256 is not None and sha256 != found.sha256:
+    wanted = tuple(parts) or ((sha256,) if sha256 is not None else ())
+    held = tuple(one.sha256 for one in found.files)
+    if wanted and wanted != held:
         raise PlanError(
-            f"{lock_file.NAME} pins the sha256 {found.sha256}, the inventory wants {sha256}",
+            f"{lock_file.NAME} pins the sha256 {', '.join(held)}, the inventory wants {', '.join(wanted)}",
             kind="wrong-sha256",
-            next=f'sha256 = "{found.sha256}", or take the entry of {place} out of {path}',
+            next=f"{pinning(held)}, or take the entry of {place} out of {path}",
         )
     return found
 
@@ -64,8 +71,8 @@ async def renewed(
         known = lock_file.read(path)
         before = known.get(str(place))
         found = await _resolve(place, None, access)
-        if before is not None and (before.file, before.sha256) == (found.file, found.sha256):
-            return before, before  # a commit that left the file as it was
+        if before is not None and _bytes(before) == _bytes(found):
+            return before, before  # a commit that left the files as they were
         lock_file.write(path, known | {str(place): found})
         return before, found
 
@@ -89,26 +96,35 @@ async def headers(
     at = Hub(access)
     if found is None:
         listing = await at.listing(place)
-        commit, file = listing.commit, hub.choose(place, listing).path
+        commit, files = listing.commit, splits.paths(hub.choose(place, listing).path)
     else:
-        commit, file = found.commit, found.file
+        commit, files = found.commit, tuple(one.file for one in found.files)
     check = at.check(place)
     async with ranges.client(key=at.key) as client:
-        first = await ranges.header(client, at.url(place, commit, file), check=check)
-        rest = parts(file, first[0].split_count)[1:] if first[0].split_count > 1 else ()
-        return [
-            first,
-            *[await ranges.header(client, at.url(place, commit, part), check=check) for part in rest],
-        ]
+        return [await ranges.header(client, at.url(place, commit, file), check=check) for file in files]
 
 
 def told(found: Pinned) -> str:
     """A pin for people."""
-    return f"{found.file} at commit {found.commit[:12]}, {size_text(found.size)}, sha256 {found.sha256}"
+    hashes = ", ".join(one.sha256 for one in found.files)
+    more = f" and {count_text(len(found.rest), 'further file')}" if found.rest else ""
+    return f"{found.file}{more} at commit {found.commit[:12]}, {size_text(found.whole_size)}, sha256 {hashes}"
 
 
-async def _resolve(place: Repository, sha256: str | None, access: Access) -> Pinned:
-    return hub.pin(place, await Hub(access).listing(place), sha256)
+def pinning(hashes: Sequence[str]) -> str:
+    """The line that pins a model in the inventory."""
+    quoted = ", ".join(f'"{one}"' for one in hashes)
+    return f"sha256 = {quoted}" if len(hashes) == 1 else f"parts = [{quoted}]"
+
+
+def _bytes(found: Pinned) -> list[tuple[str, str]]:
+    return [(one.file, one.sha256) for one in found.files]
+
+
+async def _resolve(
+    place: Repository, sha256: str | None, access: Access, parts: Sequence[str] = ()
+) -> Pinned:
+    return hub.pin(place, await Hub(access).listing(place), sha256, parts)
 
 
 def _changing(folders: Folders) -> AbstractAsyncContextManager[None]:

@@ -22,8 +22,8 @@ def change(operation: Operation) -> Callable[[tomlkit.TOMLDocument], None]:
             return lambda document: _remove(document, name)
         case SetHostKey(name, fingerprint):
             return lambda document: _set(_entry(document, "hosts", name), "host_key", fingerprint)
-        case PinModel(name, sha256):
-            return lambda document: _pin(_entry(document, "models", name), sha256)
+        case PinModel(name, sha256, parts):
+            return lambda document: _pin(_entry(document, "models", name), sha256, parts)
 
 
 def _add(document: tomlkit.TOMLDocument, name: str, keys: Any) -> None:
@@ -110,13 +110,16 @@ def _thin(on: list[Any], name: str) -> None:
                 on[index] = left
 
 
-def _pin(table: Any, sha256: str) -> None:
-    _set(table, "sha256", sha256)
+def _pin(table: Any, sha256: str, parts: tuple[str, ...]) -> None:
+    key, other = ("parts", "sha256") if parts else ("sha256", "parts")
+    _set(table, key, list(parts) if parts else sha256)
+    if other in table:
+        del table[other]
     if "allow_unpinned" in table:
         del table["allow_unpinned"]
 
 
-def _set(table: Any, key: str, value: str) -> None:
+def _set(table: Any, key: str, value: str | list[str]) -> None:
     """A key after the others of its table, above the empty line that ends it."""
     if key in table or not isinstance(table, Table):
         table[key] = value

@@ -6,6 +6,7 @@ the same bytes. Only fleet writes it.
 
 import os
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import tomli_w
 from fleet.core.errors import FleetError, InventoryError
 from fleet.core.text import HOSTILE
 from fleet.io import pins
+from fleet.models import splits
 from fleet.models.hub import COMMIT, LARGEST, SHA256, Pinned
 from fleet.sources.huggingface import is_path
 
@@ -71,6 +73,17 @@ def write(path: Path, pinned: dict[str, Pinned]) -> None:
 def _pinned(path: Path, source: str, entry: Any) -> Pinned:
     if not isinstance(entry, dict):
         raise _damaged(path, f"{source!r} is no table")
+    rest = entry.get("rest", [])
+    if not isinstance(rest, list) or len(rest) >= splits.MOST:
+        raise _damaged(path, f"the further files of {source!r} are no list")
+    more = tuple(_file(path, source, entry | each if isinstance(each, dict) else each) for each in rest)
+    return replace(_file(path, source, entry), rest=more)
+
+
+def _file(path: Path, source: str, entry: Any) -> Pinned:
+    """One file of a model."""
+    if not isinstance(entry, dict):
+        raise _damaged(path, f"the further files of {source!r} are no tables")
     commit, file, size, sha256 = (entry.get(key) for key in ("commit", "file", "size", "sha256"))
     is_good = (
         isinstance(commit, str)

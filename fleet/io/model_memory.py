@@ -12,6 +12,7 @@ from fleet.core.errors import FleetError, PlanError
 from fleet.io import digest
 from fleet.io.manifest import stamp
 from fleet.models import gguf
+from fleet.models.splits import Part, check_part
 
 FIRST = 1 << 20  # bytes of a file's beginning that are read first
 
@@ -71,21 +72,19 @@ class Memory:
         return value if isinstance(value, str) else None
 
 
-def checked(file: Path) -> str:
+def checked(file: Path, part: Part | None = None) -> str:
     """The sha256 of a file that can be a model. Reads all of it; call it in a thread.
 
+    Args:
+        part: which file of a model it must be; None: the only one.
+
     Raises:
-        PlanError: not a GGUF file, cut off, or one of several.
+        PlanError: not a GGUF file, cut off, or another part than it should be.
         FleetError: it cannot be read.
     """
     try:
         before = stamp(file)
-        header = read_header(file)
-        if header.split_count > 1:
-            raise PlanError(
-                f"it is one of {header.split_count} files of a split model",
-                next="llama-gguf-split --merge FIRST_FILE ONE_FILE.gguf, and name ONE_FILE.gguf",
-            )
+        check_part(read_header(file), part)
         sha256 = digest.sha256(file)
         if stamp(file) != before:
             raise FleetError(f"{file} changes while it is read", next="wait until it is complete")

@@ -1,10 +1,10 @@
-"""Model files on the controller: found, fetched, verified, and remembered by their hash."""
+"""A model file on the controller: found, fetched, verified, and remembered by its hash."""
 
 import asyncio
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from fleet.io.hub_access import Access
 from fleet.io.model_memory import Memory, checked, unreadable
 from fleet.io.ports import Folders
 from fleet.models.hub import Pinned
+from fleet.models.splits import Part
 from fleet.sources import base as sources
 from fleet.sources.base import Address, Local, Package, Repository
 
@@ -25,74 +26,19 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 
-async def find(
-    name: str, model: "Model", inventory_folder: Path, folders: Folders, access: Access, say: Say
-) -> Artifact:
-    """What the inventory means by a model.
-
-    A pinned `url:` is not fetched yet, only asked for its size, and an `hf:` is as fleet.lock
-    has it; all else is fetched, because its hash or its size cannot be known otherwise.
-
-    Args:
-        name: in the inventory.
-        model: its table there.
-        inventory_folder: what a relative `file:` is relative to.
-        folders: of this machine.
-        access: to the model hub.
-        say: told what takes long, and the line that pins an unpinned model.
-
-    Raises:
-        InventoryError: the source is not one, or a sha256 is missing.
-        PlanError: no such file, not a model, cut off, other bytes than the sha256 says.
-        FleetError: it could not be fetched.
-    """
-    with named(name):
-        return await _Model(name, model, inventory_folder, folders, access, say).find()
-
-
-async def path(
-    name: str,
-    model: "Model",
-    found: Artifact,
-    inventory_folder: Path,
-    folders: Folders,
-    access: Access,
-    say: Say,
-) -> Path:
-    """The verified file of a model that was found, fetched now if it was not yet.
-
-    Raises: as find.
-    """
-    with named(name):
-        return await _Model(name, model, inventory_folder, folders, access, say).path(found.id)
-
-
-async def pinned(
-    name: str, model: "Model", inventory_folder: Path, folders: Folders, access: Access, say: Say
-) -> Pinned:
-    """What an `hf:` of the inventory stands for, without fetching it. Raises: as find."""
-    with named(name):
-        one = _Model(name, model, inventory_folder, folders, access, say)
-        assert isinstance(one.place, Repository)
-        return await one.pinned(one.place)
-
-
-@contextlib.contextmanager
-def named(name: str) -> Iterator[None]:
-    """Makes errors say which model they are about."""
-    try:
-        yield
-    except FleetError as error:
-        if not error.what.startswith(f"model {name}: "):
-            error.what = f"model {name}: {error.what}"
-        raise
-
-
-class _Model:
-    """One model while it is looked for."""
+class ModelFile:
+    """One file of a model while it is looked for. Its errors are told by fleet.io.model_search."""
 
     def __init__(
-        self, name: str, model: "Model", base: Path, folders: Folders, access: Access, say: Say
+        self,
+        name: str,
+        model: "Model",
+        base: Path,
+        folders: Folders,
+        access: Access,
+        say: Say,
+        part: Part | None = None,
+        parts: tuple[str, ...] = (),
     ) -> None:
         self.name = name
         self.model = model
@@ -101,10 +47,17 @@ class _Model:
         self.folders = folders
         self.access = access
         self.wanted = model.sha256  # of an `hf:` known once it is resolved
+        self.part = part  # which file of its model it is; None: the only one
+        self.parts = parts or model.parts
         self._tell = say
 
     def say(self, text: str) -> None:
         self._tell(f"model {self.name}: {text}")
+
+    def look(self) -> None:
+        """Refuses a file of this machine that is not there, before others are read for long."""
+        if isinstance(self.place, Local):
+            self._local()
 
     async def find(self) -> Artifact:
         match self.place:
@@ -144,11 +97,16 @@ class _Model:
 
     async def pinned(self, place: Repository) -> Pinned:
         """As fleet.lock has it, or will have it from now on."""
-        found = await hub_models.pinned(
-            place, self.model.sha256, self.base, self.folders, self.access, self.say
-        )
+        found = (await self.resolved(place)).files[self.part.number - 1 if self.part else 0]
         self.wanted = found.sha256
         return found
+
+    async def resolved(self, place: Repository) -> Pinned:
+        """All files that the source stands for."""
+        wanted = None if self.parts else self.model.sha256
+        return await hub_models.pinned(
+            place, wanted, self.base, self.folders, self.access, self.say, self.parts
+        )
 
     def _artifact(self, file: Path, sha256: str) -> Artifact:
         return Artifact("model", sha256, self.name, _size(file))
@@ -174,7 +132,7 @@ class _Model:
         sha256, wanted = await self._sha256(file), self.model.sha256
         if wanted is not None and wanted != sha256:
             raise self._other(sha256, wanted, f"put the published file there: {file}")
-        if wanted is None and not self.model.allow_unpinned:
+        if wanted is None and not self.model.allow_unpinned and self.part is None:
             raise InventoryError("it has no sha256", next=f'sha256 = "{sha256}"')
         if wanted is None:
             await self._pin(sha256, file)
@@ -187,7 +145,7 @@ class _Model:
             return known
         if _size(file) > 1 << 30:
             self.say(f"hashing {file}")
-        sha256 = await asyncio.to_thread(checked, file)
+        sha256 = await asyncio.to_thread(checked, file, self.part)
         async with self._lock():
             Memory.load(self.folders.state).keep(file, sha256)
         return sha256
@@ -202,7 +160,7 @@ class _Model:
             part = self._folder() / f"{key}.part"
             await self._fetch(part)
             try:
-                sha256 = await asyncio.to_thread(checked, part)
+                sha256 = await asyncio.to_thread(checked, part, self.part)
                 if known is not None and sha256 != known:
                     following = f'sha256 = "{sha256}", if that is what its publisher names'
                     if isinstance(self.place, Repository):  # the hub itself says that these are others
@@ -260,13 +218,14 @@ class _Model:
                 return
             memory.learn(source, sha256, _size(file))
         changed = "its file changed; " if before else ""
+        if self.part is not None:  # all of them are told at once
+            return
         self.say(f'{changed}pin it under [models."{self.name}"]: sha256 = "{sha256}"')
 
     def _refuse_unpinned(self) -> None:
         if self.model.sha256 is None and not self.model.allow_unpinned:
-            raise InventoryError(
-                "it has no sha256", next="sha256 = the published one, or allow_unpinned = true to learn it"
-            )
+            line = "sha256 = the published one" if self.part is None else "parts = [the published ones]"
+            raise InventoryError("it has no sha256", next=f"{line}, or allow_unpinned = true to learn it")
 
     def _other(self, found: str, wanted: str, following: str) -> PlanError:
         return PlanError(

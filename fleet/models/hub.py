@@ -3,13 +3,14 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fleet.core.errors import PlanError, ProbeError
 from fleet.core.names import nearest
+from fleet.core.plan import count_text
 from fleet.core.text import HOSTILE, safe_line
-from fleet.models.weights import PART
+from fleet.models import splits
 from fleet.sources.base import Repository
 from fleet.sources.huggingface import is_path
 
@@ -34,8 +35,8 @@ class Listed:
     @property
     def parts(self) -> int:
         """Files of the split model that this one belongs to; 1: it is whole."""
-        found = PART.search(self.path)
-        return int(found[2]) if found else 1
+        part = splits.named(self.path)
+        return part.count if part else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +47,35 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """A file as it was at a commit: what fleet.lock holds."""
+    """A file as it was at a commit: what fleet.lock holds. Of a model of several the first."""
 
     commit: str
     file: str
     size: int  # bytes
     sha256: str
+    rest: "tuple[Pinned, ...]" = ()  # the further files
 
-    def document(self) -> dict[str, str | int]:
-        return {"commit": self.commit, "file": self.file, "size": self.size, "sha256": self.sha256}
+    @property
+    def files(self) -> "tuple[Pinned, ...]":
+        """All files, in their order, each by itself."""
+        return (replace(self, rest=()), *self.rest)
+
+    @property
+    def id(self) -> str:
+        """What the model is called on hosts."""
+        return splits.set_id([one.sha256 for one in self.files]) if self.rest else self.sha256
+
+    @property
+    def whole_size(self) -> int:
+        """Bytes of all files."""
+        return sum(one.size for one in self.files)
+
+    def document(self) -> dict[str, Any]:
+        found: dict[str, Any] = {"commit": self.commit, "file": self.file, "size": self.size}
+        found["sha256"] = self.sha256
+        if self.rest:
+            found["rest"] = [{"file": one.file, "size": one.size, "sha256": one.sha256} for one in self.rest]
+        return found
 
 
 def is_gguf(path: str) -> bool:
@@ -118,7 +139,7 @@ def choose(place: Repository, found: Listing) -> Listed:
         for file in found.files:
             if file.path == place.path:
                 return file
-        near = nearest(place.path, [file.path for file in found.files])
+        near = _like(place.path, [file.path for file in found.files])
         raise PlanError(f"{place.id} has no file {place.path!r}", next=_sources(place, near))
     models = [file for file in found.files if _is_model(file.path)]
     for quant in (place.quant,) if place.quant else USUAL:
@@ -137,10 +158,17 @@ def choose(place: Repository, found: Listing) -> Listed:
     return models[0]
 
 
+def _like(path: str, known: Sequence[str]) -> list[str]:
+    """The paths that may have been meant: those of the same kind of companion, else the nearest."""
+    kinds = [word for word in COMPANIONS if word in path.lower()]
+    same = [one for one in known if any(word in one.lower() for word in kinds)]
+    return list(nearest(path, same or known)) or same
+
+
 def _is_model(path: str) -> bool:
     name = path.rpartition("/")[2].lower()
-    part = PART.search(path)
-    return not any(word in name for word in COMPANIONS) and (part is None or int(part[1]) == 1)
+    part = splits.named(path)
+    return not any(word in name for word in COMPANIONS) and (part is None or part.number == 1)
 
 
 def _is_packed(path: str, quant: str) -> bool:
@@ -162,36 +190,57 @@ def _with(place: Repository, path: str) -> str:
     return str(Repository(place.owner, place.name, place.revision, path))
 
 
-def pin(place: Repository, found: Listing, sha256: str | None) -> Pinned:
-    """The chosen file, if it can be served and its bytes can be proven.
+def pin(place: Repository, found: Listing, sha256: str | None, parts: Sequence[str] = ()) -> Pinned:
+    """The chosen file, or all files of the chosen model, if their bytes can be proven.
 
     Args:
-        sha256: what the inventory wants; None: what the hub says is taken.
+        sha256: what the inventory wants of a model of one file; None: what the hub says is taken.
+        parts: what it wants of one of several; empty: likewise.
 
     Raises:
-        PlanError: it is one of several files, has no hash, or another one than wanted.
+        PlanError: it is a further file of a model, lacks one, has no hash, or another one than wanted.
     """
-    file = choose(place, found)
-    if file.parts > 1:
-        whole = [one.path for one in found.files if _is_model(one.path) and one.parts == 1]
-        others = f"{_sources(place, whole)}, or " if whole else ""
+    first = choose(place, found)
+    there = {file.path: file for file in found.files}
+    files = []
+    for path in splits.paths(first.path):
+        if path not in there:
+            raise PlanError(
+                f"{place.id} has no file {path}: the model there is not complete",
+                next=_sources(
+                    place, [one.path for one in found.files if _is_model(one.path) and one != first]
+                ),
+            )
+        files.append(there[path])
+    hashes = [_hash(file) for file in files]
+    wanted = parts or ((sha256,) if sha256 is not None else tuple(hashes))
+    if len(wanted) != len(files):
         raise PlanError(
-            f"{file.path} is the first of {file.parts} files, and fleet serves models of one file",
-            next=f"{others}download all parts, llama-gguf-split --merge FIRST_FILE ONE_FILE.gguf, and "
-            'source = "file:ONE_FILE.gguf"',
+            f"{place} has {count_text(len(files), 'file')}, the inventory names the sha256 of {len(wanted)}",
+            kind="wrong-sha256",
+            next="take sha256 and parts out of its table: fleet.lock pins what a hub names",
         )
+    for file, is_hash, want in zip(files, hashes, wanted, strict=True):
+        if is_hash != want:
+            what = place if len(files) == 1 else file.path
+            raise PlanError(
+                f"{what} has the sha256 {is_hash} at commit {found.commit[:12]}, wanted is {want}",
+                kind="wrong-sha256",
+                next=f'sha256 = "{is_hash}", if that is what its publisher names',
+            )
+    pinned = [
+        Pinned(found.commit, file.path, file.size, one) for file, one in zip(files, hashes, strict=True)
+    ]
+    return replace(pinned[0], rest=tuple(pinned[1:]))
+
+
+def _hash(file: Listed) -> str:
     if file.sha256 is None:
         raise PlanError(
             f"the hub names no sha256 of {file.path}: it does not lie in LFS",
             next='download it and write source = "file:PATH" with its sha256',
         )
-    if sha256 is not None and sha256 != file.sha256:
-        raise PlanError(
-            f"{place} has the sha256 {file.sha256} at commit {found.commit[:12]}, wanted is {sha256}",
-            kind="wrong-sha256",
-            next=f'sha256 = "{file.sha256}", if that is what its publisher names',
-        )
-    return Pinned(found.commit, file.path, file.size, file.sha256)
+    return file.sha256
 
 
 def names(body: bytes, *, key: str, tables: Sequence[str] = ()) -> list[str]:

@@ -14,7 +14,7 @@ from fleet.models.fit import Fit, fit
 from fleet.models.layout import Layout, layout
 from fleet.models.placement import Model, Placement, Use, whole
 from fleet.models.repack import reordered
-from fleet.models.room import HOST, Pool, pools
+from fleet.models.room import HOST, Pool, lessened, pools
 from fleet.models.speed import Factor, Part, Speed, active, decode
 from fleet.models.weights import Weights
 from fleet.models.wish import Wish
@@ -34,6 +34,7 @@ def judge(
     oracle: Mapping[str, Use] | None = None,
     factor: Factor | None = None,
     ram: Bandwidth | None = None,
+    beside: int = 0,
 ) -> Fit:
     """Whether the model fits there, and how fast it will be.
 
@@ -43,16 +44,42 @@ def judge(
         oracle: as in fit; asked where `layout(weights.header).formula` is False.
         factor: what the host's own measurements say of predicted speeds.
         ram: what they say of main memory, for a processor that no table has.
+        beside: bytes of what is served with it; they are taken off the room.
 
     Raises:
         PlanError: the header lacks what no model can do without.
     """
     model = layout(weights.header, weights.sums)
+    return laid(
+        *(facts, backend, model, wish),
+        held=held,
+        returned=returned,
+        oracle=oracle,
+        factor=factor,
+        ram=ram,
+        beside=beside,
+    )
+
+
+def laid(
+    facts: Facts,
+    backend: str,
+    model: Layout,
+    wish: Wish,
+    *,
+    held: Mapping[str, int] | None = None,
+    returned: Mapping[str, int] | None = None,
+    oracle: Mapping[str, Use] | None = None,
+    factor: Factor | None = None,
+    ram: Bandwidth | None = None,
+    beside: int = 0,
+) -> Fit:
+    """As judge, of a layout: also of a file that nobody has made yet."""
     build = number(facts, backend)
     return fit(
         model,
         wish,
-        usable(pools(facts, backend, held, returned), wish),
+        lessened(usable(pools(facts, backend, held, returned), wish), beside),
         build=build,
         reordered=reordered(facts, backend),
         oracle=oracle,

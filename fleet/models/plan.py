@@ -4,35 +4,49 @@ from collections.abc import Sequence
 
 from fleet.core.errors import PlanError
 from fleet.core.facts import Facts
-from fleet.core.plan import Artifact, Put, Step, size_text
+from fleet.core.plan import Artifact, Put, Run, Step, count_text, size_text
+from fleet.core.shell import packaged
+from fleet.platforms.base import program
 
 RESERVE_SHARE = 0.05  # of the disk stays free
 RESERVE_MOST = 5 * 2**30  # bytes; more than this nobody misses on a large disk
-INODES = 16  # a model is a folder, two files and a part, and others write too
+INODES = 16  # a model is a folder, two files, a link and a part, and others write too
+GATHER = 60.0  # seconds for links to files that are there
 
 
 def steps(facts: Facts, wanted: Sequence[Artifact]) -> tuple[Step, ...]:
-    """One step for each model that the host lacks, in the order wanted.
+    """One step for each file that the host lacks, in the order wanted; a last one for a model of several.
 
     Raises:
         PlanError: the disk has no room, in bytes or in files; names the numbers.
     """
     missing = {model.id: model for model in wanted if not is_present(facts, model)}
-    moves = tuple(_step(facts, model) for model in missing.values())
+    needed = [file for model in missing.values() for file in model.parts or (model,)]
+    lacking = {file.id: file for file in needed if not is_present(facts, file)}
+    moves = tuple(_step(facts, file) for file in lacking.values())
     if moves:
         _check_room(facts, moves)
-    return moves
+    return (*moves, *(_gather(model) for model in missing.values() if model.parts))
 
 
 def is_present(facts: Facts, model: Artifact) -> bool:
-    """Whether the host holds the verified file."""
+    """Whether the host holds the verified file, or all files of a model where llama.cpp finds them."""
+    if model.parts:
+        return any(
+            held.id == model.id
+            and len(held.sizes) == len(model.parts)
+            and all(one.size in (None, size) for one, size in zip(model.parts, held.sizes, strict=True))
+            for held in facts.sets
+        )
     return any(
         held.sha256 == model.id and (model.size is None or held.size == model.size) for held in facts.models
     )
 
 
 def path(model: Artifact) -> str:
-    """Where a model lies, below the root."""
+    """Where a model lies, below the root; of several files the first, which llama.cpp is given."""
+    if model.parts:
+        return f"models/sets/{model.id}/model-00001-of-{len(model.parts):05}.gguf"
     return f"models/{model.id}/model.gguf"
 
 
@@ -48,6 +62,13 @@ def _step(facts: Facts, model: Artifact) -> Step:
     return Step(title, Put(model, path(model)), f"model:{model.id}", "push", bytes=move)
 
 
+def _gather(model: Artifact) -> Step:
+    hashes = " ".join(part.id for part in model.parts)
+    script = program(packaged("fleet.models", "gather.sh"), SET=model.id, PARTS=hashes)
+    title = f"put the {count_text(len(model.parts), 'file')} of {model.name} together"
+    return Step(title, Run(script, GATHER), f"model:{model.id}", "push")
+
+
 def _check_room(facts: Facts, moves: tuple[Step, ...]) -> None:
     need = sum(step.bytes or 0 for step in moves)
     free, kept = facts.disk.free, reserve(facts.disk.total)
@@ -59,9 +80,10 @@ def _check_room(facts: Facts, moves: tuple[Step, ...]) -> None:
             next=f"fleet gc --dry-run --host {facts.host}, or set root to a folder on a larger disk",
         )
     inodes = facts.disk.inodes_free
-    if inodes is not None and inodes < INODES:
+    needed = INODES * len(moves)
+    if inodes is not None and inodes < needed:
         raise PlanError(
-            f"the disk of {facts.root} can hold only {inodes} more files, {INODES} are needed",
+            f"the disk of {facts.root} can hold only {inodes} more files, {needed} are needed",
             host=facts.host,
             next=f"delete small files there, or set root to a folder on another disk: df -i {facts.root}",
         )

@@ -7,7 +7,7 @@ given back to its successor.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fleet.backends.base import BACKENDS
 from fleet.core.facts import Facts, Gpu
@@ -63,6 +63,22 @@ def pools(
         for number, gpu in enumerate(kind.gpus(facts))
     )
     return (*(devices or _said(facts, prefix, returned)), host)
+
+
+def lessened(pools: tuple[Pool, ...], taken: int) -> tuple[Pool, ...]:
+    """The memory without so many bytes: the devices' in equal shares, then main memory's."""
+    devices = [pool for pool in pools if not pool.is_host and pool.available is not None]
+    left = taken
+    found = []
+    for pool in pools:
+        if pool.available is None:
+            found.append(pool)
+            continue
+        share = left if pool.is_host or len(devices) < 2 else taken // len(devices)
+        share = min(share, pool.available) if not pool.is_host else share
+        left -= 0 if pool.is_unified else share
+        found.append(replace(pool, available=max(0, pool.available - share)))
+    return tuple(found)
 
 
 def _device(

@@ -31,6 +31,7 @@ def argv(
     choices: tuple[Choice, ...],
     known: Capabilities | None = None,
     backend_arguments: tuple[str, ...] = (),
+    companions: Mapping[str, object] | None = None,
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Everything after the program's name, and sentences about what was changed in it.
 
@@ -40,6 +41,7 @@ def argv(
         choices: what fleet recommends, see settings.recommend.
         known: the program that will take them; None is taken for one of today.
         backend_arguments: what the build's backend needs, as words: `--rpc HOST:PORT`.
+        companions: flags of what is served with the model, see companions.flags.
 
     Raises:
         PlanError: a flag of `args` that is refused, a kind that is not known, or a socket for a
@@ -76,7 +78,7 @@ def argv(
         "log-colors": "off",
         "fit": "on",
     }
-    own |= chosen(choices) | KINDS[wish.kind]
+    own |= chosen(choices) | KINDS[wish.kind] | dict(companions or {})
     if "ui" in extra or "no-ui" in extra:
         del own["no-ui"]
     ours, left = speak({k: v for k, v in own.items() if k not in extra}, known, is_own=True)

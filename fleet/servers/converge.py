@@ -10,10 +10,11 @@ from fleet.core.facts import Facts
 from fleet.core.flow import Flow, ReadProgram, ReadWeights, Tree, claim, find_model, find_tree
 from fleet.core.plan import Artifact, Plan, Step
 from fleet.models import plan as models
-from fleet.models.layout import Layout, layout
+from fleet.models.layout import layout
 from fleet.models.weights import Weights
 from fleet.servers import plan as servers
 from fleet.servers.capabilities import Capabilities, read
+from fleet.servers.companions import Companion, companions, everything, extra
 from fleet.servers.flags import check_known
 from fleet.servers.settings import Sized
 from fleet.servers.shares import Case
@@ -50,6 +51,8 @@ def converge(
         return Plan(host, (), ("no server of the inventory is wanted here",))
     found = backend = known = None
     files: dict[str, Artifact] = {}
+    weights: dict[str, Weights] = {}
+    beside: dict[str, tuple[Companion, ...]] = {}
     sized: dict[str, Sized] = {}
     if chosen:
         build, notes, found, backend = yield from build_steps(inventory, host, facts, rebuild=rebuild)
@@ -57,18 +60,24 @@ def converge(
         known = yield from capabilities(host, found, facts)
         if known is not None:
             _check_flags(chosen, known)
-        for name in dict.fromkeys(server.model for server in wanted.values()):
+        for name in everything(inventory, [server.model for server in wanted.values()]):
             files[name] = yield from find_model(name)
-        needed = dict.fromkeys(server.model for server in chosen.values())
+        needed = everything(inventory, [server.model for server in chosen.values()])
         steps += models.steps(facts, tuple(files[name] for name in needed))
+        for name in files:
+            weights[name] = yield ReadWeights(name)
         number = known.number if known is not None else None
-        sized = yield from _sizes(host, facts, backend, number, wanted, chosen)
+        sized = _sizes(inventory, host, facts, backend, number, weights, chosen)
+        beside = {
+            server.model: companions(inventory, server.model, files, weights) for server in chosen.values()
+        }
     served, said, settings = servers.steps(
         host,
         inventory.hosts[host],
         chosen,
         facts,
         files,
+        companions=beside,
         fingerprint=found,
         backend=backend,
         known=known,
@@ -81,23 +90,28 @@ def converge(
 
 
 def _sizes(
+    inventory: "Inventory",
     host: str,
     facts: Facts,
     backend: str,
     build: int | None,
-    wanted: "Mapping[str, Server]",
+    weights: Mapping[str, Weights],
     chosen: "Mapping[str, Server]",
-) -> Flow[dict[str, Sized]]:
+) -> dict[str, Sized]:
     """What each chosen server may take, beside all that are wanted here.
 
     Raises:
         PlanError: one of them cannot fit.
     """
-    layouts: dict[str, Layout] = {}
-    for name in dict.fromkeys(server.model for server in wanted.values()):
-        weights: Weights = yield ReadWeights(name)
-        layouts[name] = layout(weights.header, weights.sums)
-    cases = {name: Case(name, server, layouts[server.model]) for name, server in wanted.items()}
+    cases = {
+        name: Case(
+            name,
+            server,
+            layout(weights[server.model].header, weights[server.model].sums),
+            extra(inventory, server.model, weights),
+        )
+        for name, server in inventory.servers_on(host).items()
+    }
     return {
         name: size(host, case, [each for each in cases.values() if each is not case], facts, backend, build)
         for name, case in cases.items()
@@ -141,15 +155,18 @@ def build_steps(
 
 
 def push_steps(inventory: "Inventory", facts: Facts, names: Collection[str]) -> Flow[list[Step]]:
-    """Steps that bring the named models to the host.
+    """Steps that bring the named models to the host, and what is served with them.
 
     Raises:
         PlanError: a name is not in the inventory, or a model does not fit on the disk.
     """
     files = []
-    for name in names:
+    for name in everything(inventory, tuple(names)):
         if name not in inventory.models:
             known = ", ".join(sorted(inventory.models)) or "none"
             raise PlanError(f"no model called {name!r}", next=f"models of the inventory: {known}")
-        files.append((yield from find_model(name)))
+        found = yield from find_model(name)
+        if found.parts:
+            yield ReadWeights(name)  # that its files belong together is seen before any of them moves
+        files.append(found)
     return list(models.steps(facts, tuple(files)))

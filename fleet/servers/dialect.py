@@ -7,7 +7,7 @@ from fleet.servers.capabilities import Capabilities
 ALL_LAYERS = 999  # more than any model has; what a program without `auto` and `all` is told
 
 # Without these a server is not ours, or open to strangers: they are never left out.
-ESSENTIAL = frozenset({"model", "alias", "host", "port", "api-key-file"})
+ESSENTIAL = frozenset({"model", "alias", "host", "port", "api-key-file", "mmproj", "lora"})
 
 # Name of today -> its earlier names, newest first.
 EARLIER: dict[str, tuple[str, ...]] = {

@@ -10,6 +10,7 @@ from fleet.core.names import nearest
 from fleet.core.plan import Action, Artifact, Choice, Drained, Ready, Run, Step, Wait, Write
 from fleet.core.proof import NOTHING
 from fleet.servers.capabilities import Capabilities
+from fleet.servers.companions import Companion
 from fleet.servers.failure import explain
 from fleet.servers.release import Release, files, release
 from fleet.servers.settings import Sized
@@ -34,6 +35,7 @@ def steps(
     facts: Facts,
     models: Mapping[str, Artifact],
     *,
+    companions: Mapping[str, tuple[Companion, ...]] | None = None,
     fingerprint: str | None,
     backend: str | None,
     known: Capabilities | None = None,
@@ -47,6 +49,7 @@ def steps(
     Args:
         servers: those that should run here, by name.
         models: the file of each model, by its name in the inventory.
+        companions: what is served with a model, by its name.
         fingerprint, backend: of the build that they use; None only where no server is wanted.
         known: what that build's llama-server can do; None before it is there.
         sized: what is known of the models' sizes here, by server.
@@ -67,7 +70,7 @@ def steps(
     for name, server in servers.items():
         if fingerprint is None or backend is None:
             raise PlanError(f"server {name} has no build here", next=f"fleet build {host}")
-        sha256 = models[server.model].id
+        model = models[server.model]
         size = (sized or {}).get(name, Sized())
         wanted = release(
             name,
@@ -76,11 +79,13 @@ def steps(
             facts,
             fingerprint,
             backend,
-            sha256,
+            model.id,
             private_networks,
             known=known,
             sizing=size.sizing,
             expected=size.expected,
+            model=model,
+            companions=(companions or {}).get(server.model, ()),
         )
         one, said = _converge(host, wanted, there.get(name), facts)
         settings[name] = wanted.choices

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from fleet.backends.base import BACKENDS
 from fleet.core.errors import PlanError
 from fleet.core.facts import Facts
-from fleet.core.plan import Choice, File
+from fleet.core.plan import Artifact, Choice, File
 from fleet.core.proof import NOTHING, Expected
 from fleet.core.shell import quote
+from fleet.models import plan as models
 from fleet.platforms.base import program
 from fleet.servers.argv import argv, listen_error
 from fleet.servers.capabilities import Capabilities
+from fleet.servers.companions import Companion, flags
 from fleet.servers.devices import device as device_prefix
 from fleet.servers.settings import UNSIZED, Sizing, recommend
 from fleet.supervisors.base import SUPERVISORS, Service, choose, helpers, packaged
@@ -38,6 +40,8 @@ class Release:
         device: prefix of the device that must be used; None for the CPU.
         choices: why its settings are what they are.
         notes: what became of flags that this build calls otherwise.
+        parts: hashes of the model's files, where it has several.
+        companions: what is served with it; a host keeps all hashes that stand here.
     """
 
     server: str
@@ -57,6 +61,8 @@ class Release:
     expected: Expected = NOTHING
     choices: tuple[Choice, ...] = ()
     notes: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    companions: tuple[Companion, ...] = ()
 
     @property
     def socket(self) -> str:
@@ -103,6 +109,8 @@ def release(
     known: Capabilities | None = None,
     sizing: Sizing = UNSIZED,
     expected: Expected = NOTHING,
+    model: Artifact | None = None,
+    companions: tuple[Companion, ...] = (),
 ) -> Release:
     """The release that a server should run on a host.
 
@@ -110,6 +118,8 @@ def release(
         known: what the build's llama-server can do; None where it is not there yet.
         sizing: what the model's header says of its size here.
         expected: what its start should show; changes nothing about the release.
+        model: the files of a model that has several.
+        companions: what is served with it.
 
     Raises:
         PlanError: an address it may not listen on, a path too long, a flag that is refused.
@@ -120,15 +130,20 @@ def release(
     root = facts.root
     listen = socket_path(root, server) if wish.listen == "socket" else wish.listen
     key = f"{root}/services/{server}/key"
-    model_path = f"{root}/models/{model_sha256}/model.gguf"
+    model = model or Artifact("model", model_sha256, wish.model, None)
+    beside = flags(server, companions, root, wish.args, known)
     build = next((one for one in facts.builds if one.fingerprint == fingerprint), None)
     choices = recommend(server, wish, facts, backend, build, known, sizing)
     kind = BACKENDS.take(backend)
-    arguments, notes = argv(server, wish, model_path, listen, key, choices, known, kind.arguments(host))
+    arguments, notes = argv(
+        *(server, wish, f"{root}/{models.path(model)}", listen, key, choices, known, kind.arguments(host)),
+        companions=beside,
+    )
     supervisor = choose(facts, host.supervisor)
     launch = kind.launch(facts)
     device = _prefix(wish.devices) if wish.devices else device_prefix(backend)
     values = [FORMAT, server, root, fingerprint, backend, wish.model, model_sha256, listen, supervisor]
+    values += [[one.role, one.model, one.sha256] for one in companions]
     return Release(
         server=server,
         rid=_digits([*values, arguments, launch]),
@@ -147,6 +162,8 @@ def release(
         expected=expected,
         choices=choices,
         notes=notes,
+        parts=tuple(part.id for part in model.parts),
+        companions=companions,
     )
 
 

@@ -10,6 +10,7 @@ from fleet.models.placement import Model
 from fleet.models.repack import reordered
 from fleet.models.room import Pool
 from fleet.models.wish import Wish
+from fleet.servers.companions import NONE, Extra
 from fleet.servers.flags import translate
 from fleet.servers.settings import EMBEDDING_BATCH, cache_ram
 
@@ -29,6 +30,7 @@ class Case:
     name: str
     server: "Server"
     layout: Layout
+    extra: Extra = NONE  # what is served with its model
 
 
 def wished(server: "Server", cache_ram: int = 0) -> Wish:
@@ -64,20 +66,11 @@ def recommended(facts: Facts, backend: str, taken: int = 0) -> tuple[Pool, ...]:
     Args:
         taken: bytes that the host's other servers need.
     """
-    pools = whole(facts, backend)
-    devices = [pool for pool in pools if not pool.is_host and pool.available is not None]
-    left = taken
     found = []
-    for pool in pools:
-        available = pool.available
-        if available is not None:
-            share = left if pool.is_host or len(devices) < 2 else taken // len(devices)
-            share = min(share, available) if not pool.is_host else share
-            left -= 0 if pool.is_unified else share
-            keep = min(RESERVE, (pool.total or 0) // RESERVE_SHARE) if pool.is_host else 0
-            found.append(replace(pool, available=max(0, available - share - keep)))
-        else:
-            found.append(pool)
+    for pool in room.lessened(whole(facts, backend), taken):
+        keep = min(RESERVE, (pool.total or 0) // RESERVE_SHARE) if pool.is_host else 0
+        available = None if pool.available is None else max(0, pool.available - keep)
+        found.append(replace(pool, available=available))
     return tuple(_within(pool, found[-1]) for pool in found)
 
 
@@ -131,10 +124,10 @@ def _meet(one: Case, other: Case) -> bool:
 def _least(case: Case, facts: Facts, backend: str, build: int | None) -> int:
     """Bytes that another server of the host needs at least."""
     if not case.layout.formula:
-        return case.layout.sums.total
+        return case.layout.sums.total + case.extra.weights
     wanted = wished(case.server, cache_ram(facts) * MIB)
     if wanted.context is None:
         wanted = replace(wanted, context=min(ENOUGH, case.layout.trained or ENOUGH))
     model = Model(case.layout, wanted, build=build, reordered=reordered(facts, backend))
     placed = placement.whole(model, whole(facts, backend))
-    return sum(use.total for use in placed.devices) or placed.host.total
+    return (sum(use.total for use in placed.devices) or placed.host.total) + case.extra.bytes(wanted)

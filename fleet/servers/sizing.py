@@ -18,8 +18,9 @@ from fleet.models.judge import speeds, unmeasured
 from fleet.models.layout import Layout
 from fleet.models.placement import Model, Placement
 from fleet.models.repack import reordered
-from fleet.models.room import Pool
+from fleet.models.room import Pool, lessened
 from fleet.models.wish import Wish
+from fleet.servers.companions import notes
 from fleet.servers.flags import translate
 from fleet.servers.settings import Sized, Sizing, cache_ram
 from fleet.servers.shares import ENOUGH, Case, named, recommended, taken, whole, wished
@@ -51,16 +52,38 @@ def size(
     Raises:
         PlanError: it cannot fit, not even alone; `next` names what to change.
     """
+    found = _size(host, case, tuple(others), case.extra.weights, facts, backend, build)
+    context = found.sizing.context
+    if case.extra.draft is None or context is None:
+        return found
+    # What a draft remembers depends on the context, and that on the room: the first look counted
+    # weights alone, so its context is too long rather than too short.
+    needs = case.extra.bytes(replace(wished(case.server), context=context))
+    return _size(host, case, tuple(others), needs, facts, backend, build)
+
+
+def _size(
+    host: str,
+    case: Case,
+    others: tuple[Case, ...],
+    beside: int,
+    facts: Facts,
+    backend: str,
+    build: int | None,
+) -> Sized:
+    """As size, with so many bytes for what is served with the model."""
     layout = case.layout
+    said = notes(case.extra, beside)
     if not layout.formula:
         weights = layout.sums.total
         reason = f"{layout.why or 'its kind is unlike others'}; llama-fit-params on the host can tell"
-        return Sized(Sizing(None, None, None, None, weights, reason))
+        return Sized(Sizing(None, None, None, None, weights, reason), notes=said)
     wanted = wished(case.server, cache_ram(facts) * MIB)
-    pools = named(recommended(facts, backend, taken(case, tuple(others), facts, backend, build)), wanted)
+    lent = beside + taken(case, others, facts, backend, build)
+    pools = named(recommended(facts, backend, lent), wanted)
     if any(pool.available is None for pool in pools):
         reason = "; ".join(pool.notes[0] for pool in pools if pool.available is None and pool.notes)
-        return Sized(Sizing(None, None, None, None, layout.sums.total, reason))
+        return Sized(Sizing(None, None, None, None, layout.sums.total, reason), notes=said)
     kept_twice = reordered(facts, backend)
 
     def placed(one: Wish) -> Placement:
@@ -71,7 +94,7 @@ def size(
 
     chosen, reason, kv_reason = _choose(case.server, wanted, layout, (filled, placed), pools)
     if wanted.context is not None or not placement.holds(placed(chosen), pools):
-        _check(host, case, chosen, facts, backend, build)
+        _check(host, case, chosen, beside, facts, backend, build)
     best = placed(chosen)
     is_whole = _is_whole(best, layout) if best.devices else None
     sizing = Sizing(
@@ -85,10 +108,15 @@ def size(
         kv_reason=kv_reason,
     )
     expected, why = _expected(case, wanted, chosen, best, facts, backend, build, is_whole)
+    if expected.bytes is not None:
+        expected = replace(expected, bytes=expected.bytes + beside)
+    if case.extra.draft is not None:
+        expected = replace(expected, tps=None, low=None, high=None)
+        why = "how many drafts are accepted depends on the text"
     return Sized(
         sizing,
         expected,
-        (_needs(expected, chosen.cache_ram, why), *_notes(best, layout, pools, is_whole)),
+        (_needs(expected, chosen.cache_ram, why), *said, *_notes(best, layout, pools, is_whole)),
     )
 
 
@@ -193,13 +221,15 @@ def _place(pool: Pool) -> str:
     return pool.title if pool.is_host else pool.name
 
 
-def _check(host: str, case: Case, chosen: Wish, facts: Facts, backend: str, build: int | None) -> None:
+def _check(
+    host: str, case: Case, chosen: Wish, beside: int, facts: Facts, backend: str, build: int | None
+) -> None:
     """Refuses what cannot fit even if nothing else runs there.
 
     Raises:
         PlanError: names what is lacking, and the best change.
     """
-    pools = named(whole(facts, backend), chosen)
+    pools = named(lessened(whole(facts, backend), beside), chosen)
     model = Model(case.layout, chosen, build=build, reordered=reordered(facts, backend))
     if placement.holds(_best(model, pools), pools):
         return

@@ -23,11 +23,36 @@ MODEL = '[models.m]\nsource = "file:m"\nallow_unpinned = true\n'
 SERVER = HOST + MODEL + '[servers.s]\nmodel = "m"\non = ["mac"]\n'
 
 
+A = "a" * 64
+
+
 ONE = "one line of text without control characters"
 
 
 # file -> the sentence, and what comes next where it matters
 BAD = [
+    (
+        '[models.m]\nsource = "file:m"\nsha256 = "'
+        + "a" * 64
+        + '"\nparts = ["'
+        + "a" * 64
+        + '", "'
+        + "b" * 64
+        + '"]',
+        "models.m.parts: sha256 and parts exclude each other",
+        "keep parts for several files",
+    ),
+    (
+        f'[models.m]\nsource = "file:m"\nparts = ["{A}"]',
+        "models.m.parts: a model of one file has a sha256",
+        f'sha256 = "{A}"',
+    ),
+    (
+        MODEL + 'draft = "m"',
+        "models.m.draft: a model cannot be served with itself",
+        "remove draft",
+    ),
+    (MODEL + 'lora = ["n"]', "models.m.lora: no model called 'n'", None),
     (HOST + "port = 70000", "hosts.mac.port: Input should be less than or equal to 65535", None),
     (
         HOST + "port = 99999999999999999999999",

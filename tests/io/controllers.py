@@ -6,7 +6,7 @@ from pathlib import Path
 
 import fleet.builds
 from fleet.core.inventory import Model
-from fleet.io import models
+from fleet.io import model_search
 from fleet.io.hub_access import Access
 
 GGUF = (Path(fleet.builds.__file__).parent / "smoke.gguf").read_bytes()
@@ -36,11 +36,13 @@ class Here:
 
     async def find(self, source: str, sha256: str | None = SHA256, unpinned: bool = False):
         self.model = Model(source=source, sha256=sha256, allow_unpinned=unpinned)
-        self.found = await models.find("tiny", self.model, self.base, self, self.access, self.said.append)
+        self.found = await model_search.find(
+            "tiny", self.model, self.base, self, self.access, self.said.append
+        )
         return self.found
 
     async def path(self) -> Path:
-        return await models.path(
+        return await model_search.path(
             "tiny", self.model, self.found, self.base, self, self.access, self.said.append
         )
 

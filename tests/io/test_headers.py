@@ -8,8 +8,11 @@ import pytest
 
 from fleet.core.errors import FleetError, PlanError
 from fleet.io import ranges
-from fleet.io.headers import _files
+from fleet.io.headers import _at
+from fleet.io.model_memory import read_header
 from fleet.models.layout import layout
+from fleet.sources.base import Local
+from tests.parts import SMOKE, split
 from tests.shapes import SHAPES, Shape, write
 
 LARGE = Shape("wide", "llama", 400, 256, 4, 2, 64, 512, 4096)
@@ -146,12 +149,10 @@ def test_a_web_page_is_no_model(tmp_path, serve):
 
 
 def test_a_file_that_lacks_a_part_names_it(tmp_path):
-    first = write(
-        tmp_path / "s-00001-of-00002.gguf",
-        Shape("s", "llama", 1, 64, 2, 1, 32, 64, 64, general={"split.count": 2}),
-    )
-    with pytest.raises(PlanError, match="s-00002-of-00002"):
-        asyncio.run(_files(first, "s", None))
-    second = write(tmp_path / "s-00002-of-00002.gguf", Shape("s", "llama", 1, 64, 2, 1, 32, 64, 64))
-    found = asyncio.run(_files(first, "s", None))
-    assert found.size == first.stat().st_size + second.stat().st_size
+    files = split(tmp_path)
+    found = asyncio.run(_at(Local(str(files[0])), tmp_path, "s", None))
+    assert found.size == sum(file.stat().st_size for file in files)
+    assert found.sums == read_header(SMOKE).sums
+    files[1].unlink()
+    with pytest.raises(PlanError, match=files[1].name):
+        asyncio.run(_at(Local(str(files[0])), tmp_path, "s", None))

@@ -8,7 +8,7 @@ import tomllib
 import pytest
 
 from fleet.core.errors import FleetError, InventoryError, PlanError
-from fleet.io import hub_models, models
+from fleet.io import hub_models, model_search
 from fleet.io.hub import Hub
 from fleet.models.layout import layout
 from fleet.sources import base as sources
@@ -237,6 +237,6 @@ async def test_a_damaged_lock_is_not_taken_for_none(here, hub, text):
 
 async def test_a_model_is_pinned_for_those_who_only_want_its_header(here, hub):
     await here.find(SOURCE, None)
-    pinned = await models.pinned("tiny", here.model, here.base, here, here.access, here.said.append)
+    pinned = await model_search.pinned("tiny", here.model, here.base, here, here.access, here.said.append)
     assert re.fullmatch("[0-9a-f]{40}", pinned.commit)
     assert json.dumps(pinned.document())

@@ -5,6 +5,8 @@ import pytest
 from tests.controller import Controller
 from tests.io.controllers import GGUF, OTHER, SHA256
 from tests.io.hubs import COMMIT, NEXT, TOKEN, ModelHub, Repo
+from tests.live.sites import digest
+from tests.parts import split
 
 SOURCE = "hf:acme/Tiny-GGUF:Q4_K_M"
 
@@ -76,3 +78,27 @@ def test_fit_reads_only_the_header_and_pins_what_the_inventory_names(fleet, hub,
     ended = fleet("fit", model, "--json")
     assert [one.range for one in hub.storage.asked] == [f"bytes=0-{(1 << 20) - 1}"], str(ended)
     assert (fleet.folder / "fleet.lock").exists() == (model == "tiny")
+
+
+def test_pin_of_a_model_of_several_files_sees_a_change_of_any_of_them(fleet, hub, tmp_path):
+    files = {file.name: file.read_bytes() for file in split(tmp_path, "m-Q8_0")}
+    hub.repos["acme/big"] = Repo(files)
+    fleet.inventory.write_text('[models.big]\nsource = "hf:acme/big:Q8_0"\n')
+    first = fleet.well("models", "pin", "big", "--json").json["model"]
+    assert first["file"] == "m-Q8_0-00001-of-00003.gguf"
+    assert first["bytes"] == sum(map(len, files.values()))
+    hub.repos["acme/big"] = Repo(files, NEXT)  # a commit that left them as they are
+    assert "nothing to do" in fleet.well("models", "pin", "big").out
+    hub.repos["acme/big"] = Repo(files | {"m-Q8_0-00003-of-00003.gguf": b"other"}, NEXT)
+    assert "pinned to m-Q8_0-00001-of-00003.gguf" in fleet.well("models", "pin", "big").out
+
+
+def test_pin_writes_the_hash_of_every_file_into_the_inventory(fleet, tmp_path):
+    files = split(tmp_path)
+    fleet.inventory.write_text(f'[models.big]\nsource = "file:{files[0]}"\nallow_unpinned = true\n')
+    fleet.well("models", "pin", "big")
+    text = fleet.inventory.read_text()
+    assert all(digest(file) in text for file in files)
+    assert "parts = [" in text
+    assert "allow_unpinned" not in text
+    assert "nothing to do" in fleet.well("models", "pin", "big").out

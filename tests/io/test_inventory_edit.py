@@ -38,6 +38,7 @@ EDITS: list[tuple[Operation, list[str], list[str]]] = [
     (SetHostKey("mac", KEY), [], [f'host_key = "{KEY}"']),
     (PinModel("qwen3-8b", SHA), [], [f'sha256 = "{SHA}"']),
     (PinModel("gemma3-270m", SHA), ["allow_unpinned"], [f'sha256 = "{SHA}"']),
+    (PinModel("gemma3-270m", "f" * 64, (SHA, SHA)), ["allow_unpinned"], [f'parts = ["{SHA}", "{SHA}"]']),
     (RemoveHost("rtx"), ["[hosts.rtx]", "address", "tags", ""], []),
     (RemoveHost("mac"), ["[hosts.mac]", "ssh", "tags", ""], []),
 ]

@@ -85,12 +85,41 @@ def test_a_missing_file_names_the_nearest(source):
 
 
 @pytest.mark.parametrize("source", ["hf:a/b:Q8_0", "hf:a/b/Q8_0/m-00001-of-00002.gguf"])
-def test_a_split_model_is_refused_with_the_way_out(source):
+def test_a_split_model_is_pinned_with_all_its_files(source):
     found = repository("Q8_0/m-00001-of-00002.gguf", "Q8_0/m-00002-of-00002.gguf", "m-Q2_K.gguf")
-    with pytest.raises(PlanError, match="first of 2 files, and fleet serves models of one file") as caught:
-        hub.pin(sources.parse(source), found, None)
-    assert 'source = "hf:a/b/m-Q2_K.gguf"' in caught.value.next
-    assert "llama-gguf-split --merge" in caught.value.next
+    pinned = hub.pin(sources.parse(source), found, None)
+    assert [one.file for one in pinned.files] == ["Q8_0/m-00001-of-00002.gguf", "Q8_0/m-00002-of-00002.gguf"]
+    assert hub.pin(sources.parse(source), found, None, [SHA256, SHA256]) == pinned
+    with pytest.raises(PlanError, match="has 2 files, the inventory names the sha256 of 1") as caught:
+        hub.pin(sources.parse(source), found, SHA256)
+    assert "fleet.lock pins" in caught.value.next
+    with pytest.raises(PlanError, match=r"Q8_0/m-00002-of-00002\.gguf has the sha256"):
+        hub.pin(sources.parse(source), found, None, [SHA256, OTHER])
+
+
+def test_a_split_model_that_lacks_a_file_names_it():
+    found = repository("m-Q8_0-00001-of-00003.gguf", "m-Q8_0-00003-of-00003.gguf", "m-Q2_K.gguf")
+    with pytest.raises(PlanError, match=r"has no file m-Q8_0-00002-of-00003\.gguf") as caught:
+        hub.pin(sources.parse("hf:a/b:Q8_0"), found, None)
+    assert caught.value.next == 'source = "hf:a/b/m-Q2_K.gguf"'
+
+
+def test_a_further_file_of_a_split_model_is_refused_by_name():
+    found = repository("m-00001-of-00002.gguf", "m-00002-of-00002.gguf")
+    with pytest.raises(PlanError, match="it is part 2 of 2 of a model") as caught:
+        hub.pin(sources.parse("hf:a/b/m-00002-of-00002.gguf"), found, None)
+    assert caught.value.next == "name the first file: m-00001-of-00002.gguf"
+
+
+def test_a_projector_is_taken_by_its_name_and_a_wrong_one_names_those_there():
+    found = repository("m-Q4_K_M.gguf", "mmproj-F16.gguf", "mmproj-BF16.gguf")
+    assert hub.pin(sources.parse("hf:a/b/mmproj-F16.gguf"), found, None).file == "mmproj-F16.gguf"
+    with pytest.raises(PlanError, match="a/b has no file") as caught:
+        hub.pin(sources.parse("hf:a/b/mmproj-model-f16.gguf"), found, None)
+    assert set(caught.value.next.split(" or ")) == {
+        'source = "hf:a/b/mmproj-F16.gguf"',
+        'source = "hf:a/b/mmproj-BF16.gguf"',
+    }
 
 
 def test_a_hash_that_is_wanted_must_be_the_hubs():

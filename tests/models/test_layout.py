@@ -10,8 +10,9 @@ from fleet.core.errors import PlanError
 from fleet.models import architectures
 from fleet.models.gguf import Header, Short, header
 from fleet.models.layout import layout
+from fleet.models.splits import paths
 from fleet.models.tensors import MOST_LAYERS, Layer, Sums, Tally, together
-from fleet.models.weights import join, parts
+from fleet.models.weights import join
 from tests.models.values import read, shape
 from tests.shapes import SHAPES, Shape, size, write
 
@@ -171,10 +172,12 @@ def test_the_files_of_a_split_model_are_added_up(tmp_path):
     wanted = SHAPES["llama3.2-1b"]
     whole = read(write(tmp_path / "whole.gguf", wanted))
     first, second = (
-        replace(whole, sums=part)
-        for part in (
-            replace(whole.sums, layers=whole.sums.layers[:7], output=0, embedding=None, input=0),
-            replace(whole.sums, layers=((Layer(),) * 7 + whole.sums.layers[7:])),
+        replace(whole, sums=part, values=whole.values | {"split.no": number, "split.count": 2})
+        for number, part in enumerate(
+            (
+                replace(whole.sums, layers=whole.sums.layers[:7], output=0, embedding=None, input=0),
+                replace(whole.sums, layers=((Layer(),) * 7 + whole.sums.layers[7:])),
+            )
         )
     )
     found = join("model", [(first, 10), (second, 20)], None)
@@ -183,10 +186,15 @@ def test_the_files_of_a_split_model_are_added_up(tmp_path):
 
 
 def test_names_of_parts_follow_from_the_first():
-    assert parts("a/m-00001-of-00003.gguf", 3)[2] == "a/m-00003-of-00003.gguf"
-    for wrong in ("a/m-00002-of-00003.gguf", "a/m.gguf", "a/m-00001-of-00004.gguf"):
-        with pytest.raises(PlanError, match="not that of the first"):
-            parts(wrong, 3)
+    assert paths("a/m-00001-of-00003.gguf")[2] == "a/m-00003-of-00003.gguf"
+    assert paths("a/m-00001-of-00001.gguf") == ("a/m-00001-of-00001.gguf",)
+    assert paths("a/m.gguf") == ("a/m.gguf",)
+    with pytest.raises(PlanError, match="it is part 2 of 3 of a model") as caught:
+        paths("a/m-00002-of-00003.gguf")
+    assert caught.value.next == "name the first file: m-00001-of-00003.gguf"
+    for wrong in ("m-00004-of-00003.gguf", "m-00000-of-00003.gguf", "m-00001-of-99999.gguf"):
+        with pytest.raises(PlanError, match="a model has at most 512 files"):
+            paths(wrong)
 
 
 def test_ten_thousand_broken_headers_of_models_cost_no_more_than_their_length(tmp_path):

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from fleet.core.inventory import Model
-from fleet.io import models
+from fleet.io import model_search
 from fleet.io.folders import find
 from fleet.io.hub_access import Access
 from fleet.models import buffers
@@ -38,8 +38,8 @@ def gemma(tmp_path_factory):
     access = Access({}, base)
 
     async def fetched():
-        found = await models.find("gemma", wish, base, folders, access, print)
-        return await models.path("gemma", wish, found, base, folders, access, print)
+        found = await model_search.find("gemma", wish, base, folders, access, print)
+        return await model_search.path("gemma", wish, found, base, folders, access, print)
 
     return asyncio.run(fetched())
 

@@ -93,6 +93,7 @@ def parse(host: str, output: bytes, nonce: str, at: float) -> Facts:
         used=store.used(_text(found, "used")),
         libraries=where,
         searched=searched,
+        sets=store.sets(_text(found, "sets")),
     )
 
 

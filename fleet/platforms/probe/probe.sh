@@ -112,6 +112,13 @@ probe_models() (
     :
 )
 
+# models of several files: links to them under one name
+probe_sets() (
+    cd "$FLEET_ROOT/models/sets" 2>/dev/null || exit 0
+    ls -lnL -- */model-*.gguf 2>/dev/null
+    :
+)
+
 probe_parts() (
     cd "$FLEET_ROOT/parts" 2>/dev/null || exit 0
     ls -lnL -- *.part 2>/dev/null
@@ -124,11 +131,13 @@ probe_sources() (
     :
 )
 
-# ids of builds and models that a release names, whether it is current or not
+# ids of builds and models that a release names, whether it is current or not; those of further files
+# stand in lists
 probe_used() {
     for _file in "$FLEET_ROOT"/releases/*/*/RELEASE.json; do
         [ -f "$_file" ] || continue
-        sed -n -e 's/^ "fingerprint": "\([0-9a-f]*\)".*/\1/p' -e 's/^ "sha256": "\([0-9a-f]*\)".*/\1/p' "$_file"
+        sed -n -e 's/^ "fingerprint": "\([0-9a-f]*\)".*/\1/p' -e 's/^ *"sha256": "\([0-9a-f]*\)".*/\1/p' \
+            -e 's/^ *"\([0-9a-f]\{64\}\)",\{0,1\}$/\1/p' "$_file"
     done | sort -u
 }
 
@@ -174,6 +183,7 @@ if is_here platform_sections; then
     section builds probe_builds
     section devices probe_devices
     section models probe_models
+    section sets probe_sets
     section parts probe_parts
     section sources probe_sources
     section used probe_used

@@ -3,7 +3,7 @@
 import json
 import re
 
-from fleet.core.facts import Build, Device, Job, Lock, ModelFile, Part
+from fleet.core.facts import Build, Device, Job, Lock, ModelFile, ModelSet, Part
 from fleet.core.text import safe_line
 from fleet.platforms.probe.answer import number, pairs
 
@@ -11,6 +11,10 @@ MIB = 1 << 20
 MOST_NUMBER = 10**9  # of a build
 # ls -ln: -r--r--r-- 1 1000 1000 4683074240 Nov 22 09:49 <sha256>/model.gguf
 MODEL = re.compile(r"-\S+\s+\d+\s+\S+\s+\S+\s+([0-9]{1,18})\s.*\s([0-9a-f]{64})/model\.gguf")
+# ls -lnL: -r--r--r-- 2 1000 1000 4683074240 Nov 22 09:49 <id>/model-00001-of-00002.gguf
+OF_SET = re.compile(
+    r"-\S+\s+\d+\s+\S+\s+\S+\s+([0-9]{1,18})\s.*\s([0-9a-f]{64})/model-([0-9]{5})-of-([0-9]{5})\.gguf"
+)
 PART = re.compile(r"-\S+\s+\d+\s+\S+\s+\S+\s+([0-9]{1,18})\s.*\s([0-9a-f]{64})(?:\.[^/\s]+)?\.part")
 JOB = re.compile(r"([A-Za-z0-9._-]{1,128}) (alive|ended) (\S+)")
 
@@ -65,6 +69,19 @@ def _blocks(text: str) -> list[tuple[str, str]]:
 def models(text: str) -> tuple[ModelFile, ...]:
     return tuple(
         ModelFile(match[2], int(match[1])) for match in map(MODEL.fullmatch, text.splitlines()) if match
+    )
+
+
+def sets(text: str) -> tuple[ModelSet, ...]:
+    """Models of several files of which every file is there."""
+    found: dict[tuple[str, int], dict[int, int]] = {}
+    for match in map(OF_SET.fullmatch, text.splitlines()):
+        if match:
+            found.setdefault((match[2], int(match[4])), {})[int(match[3])] = int(match[1])
+    return tuple(
+        ModelSet(name, tuple(files[number] for number in range(1, count + 1)))
+        for (name, count), files in found.items()
+        if len(files) == count and sorted(files) == list(range(1, count + 1))
     )
 
 

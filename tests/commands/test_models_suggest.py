@@ -1,0 +1,173 @@
+"""`fleet models suggest`: the best quantisation of each model on each host, as an expert would say."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from fleet.commands.base import Request
+from fleet.commands.models_suggest import Answer, document, flow, lines, verb
+from fleet.core.choices import ListFiles
+from fleet.core.errors import PlanError, UnreachableError, UsageError
+from fleet.core.facts import Build, Cpu, Memory, Tool
+from fleet.core.flow import AskOracle, LastMeasured, Probe, ReadWeights
+from fleet.core.inventory import Host, Inventory, Model
+from fleet.models.offered import File, Offered
+from fleet.models.weights import join
+from tests.models.values import AVX2, BARE, GIB, M3_MAX, MTL0, RTX_4070, TWO_3090, nvidia, read
+from tests.shapes import SHAPES, Shape, write
+
+NVCC = {"nvcc": Tool("nvcc", "/usr/local/cuda/bin/nvcc", "12.4.131")}
+LAPTOP = Cpu("13th Gen Intel(R) Core(TM) i7-13700H", 6, 8, 20, AVX2)
+CARD = nvidia("NVIDIA GeForce RTX 3090", 24576, 24100)
+HOSTS = {
+    "rtx": replace(RTX_4070, tools=NVCC),
+    "laptop": replace(BARE, cpu=LAPTOP, memory=Memory(32 * GIB, 27 * GIB, False, None, None)),
+    "mac": replace(M3_MAX, builds=(Build("f", "metal", 11434, (MTL0,)),)),
+    "dual": replace(TWO_3090, tools=NVCC, gpus=(CARD, CARD)),
+    "pi": replace(
+        BARE,
+        arch="arm64",
+        cpu=Cpu("Cortex-A76", 4, None, 4, ("asimddp",)),
+        memory=Memory(8 * GIB, 7 * GIB, False, None, None),
+    ),
+}
+Q14 = Shape("qwen3-14b", "qwen3", 40, 5120, 40, 8, 128, 17408, 151936, has_head_norms=True)
+NAMES = ("llama3-8b", "qwen3-14b", "llama3-70b", "qwen3-30b-a3b")
+INVENTORY = Inventory(
+    hosts={name: Host(address="192.0.2.1") for name in HOSTS},
+    models={name: Model(source=f"file:{name}.gguf", allow_unpinned=True) for name in NAMES},
+)
+NOTHING = Offered()
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shapes")
+    found = {}
+    for name in NAMES:
+        path = write(folder / name, (SHAPES | {"qwen3-14b": Q14})[name], file_type=7)
+        found[name] = join(name, [(read(path), path.stat().st_size)], "5" * 64)
+    return found
+
+
+def request(*hosts: str, **options) -> Request:
+    values = {"model": (), "context": None, "parallel": None, "goal": "balanced", "table": False}
+    return Request("models-suggest", hosts or tuple(HOSTS), values | options)
+
+
+def answered(weights, host: str, offered=NOTHING, **options):
+    conversation = flow(request(host, **options), INVENTORY, host)
+    try:
+        need = next(conversation)
+        while True:
+            match need:
+                case Probe():
+                    need = conversation.send(HOSTS[host])
+                case ReadWeights(model) if model in weights:
+                    need = conversation.send(weights[model])
+                case ReadWeights():
+                    need = conversation.throw(PlanError("there is no such file", next="fleet config show"))
+                case ListFiles():
+                    need = conversation.send(offered)
+                case LastMeasured():
+                    need = conversation.send(({}, None, 0.0))
+                case AskOracle():
+                    need = conversation.send("")
+    except StopIteration as stop:
+        return stop.value
+
+
+def best(page, model: str) -> str | None:
+    assert isinstance(page[model], Answer)
+    found = page[model].advice.best
+    return found.name if found else None
+
+
+@pytest.mark.parametrize(
+    ("host", "goal", "said"),
+    [
+        ("rtx", "balanced", ("Q5_K_M", "Q4_K_M", None, None)),
+        ("rtx", "quality", ("Q8_0", "Q4_K_M", None, None)),
+        ("rtx", "speed", ("Q4_K_M", "Q4_K_M", None, None)),
+        ("laptop", "balanced", ("Q4_K_M", "Q4_K_M", None, "Q5_K_M")),
+        ("mac", "balanced", ("Q5_K_M", "Q5_K_M", None, "Q5_K_M")),
+        ("mac", "quality", ("Q8_0", "Q8_0", None, "Q6_K")),
+        ("dual", "balanced", ("Q5_K_M", "Q5_K_M", "Q4_K_M", "Q5_K_M")),
+        ("pi", "balanced", ("Q3_K_M", None, None, None)),
+    ],
+)
+def test_the_advice_is_what_an_expert_would_say(weights, host, goal, said) -> None:
+    page = answered(weights, host, goal=goal)
+    assert tuple(best(page, name) for name in NAMES) == said
+
+
+def test_where_nothing_fits_it_says_what_would(weights) -> None:
+    page = answered(weights, "rtx", model=("qwen3-30b-a3b",))
+    one = page["qwen3-30b-a3b"]
+    assert 2 < one.bits < 4
+    assert ("Q4_K_M", {"args"}) in [(quant, set(change.settings)) for quant, change in one.instead]
+    text = "\n".join(lines(request("rtx"), {"rtx": page}))
+    assert "nothing fits" in text
+    assert "n-cpu-moe" in text
+
+
+def test_a_repository_offers_what_it_lists_and_nothing_else(weights) -> None:
+    files = (File("Q4_K_M", 4_920_000_000, "hf:org/M:Q4_K_M"),)
+    page = answered(weights, "rtx", Offered(files), model=("llama3-8b",))
+    one = page["llama3-8b"]
+    assert [choice.name for choice in one.choices] == ["Q8_0", "Q4_K_M"]
+    assert not any(choice.variant.is_estimate for choice in one.choices)
+    fast = answered(weights, "rtx", Offered(files), model=("llama3-8b",), goal="speed")["llama3-8b"]
+    assert fast.line == 'source = "hf:org/M:Q4_K_M"'
+
+
+def test_what_the_inventory_has_needs_no_change(weights) -> None:
+    one = answered(weights, "rtx", model=("llama3-8b",), goal="quality")["llama3-8b"]
+    assert one.advice.best.is_held
+    assert one.line is None
+
+
+def test_a_hub_that_is_silent_is_a_note_and_no_error(weights) -> None:
+    one = answered(weights, "rtx", Offered(problem="no answer"), model=("llama3-8b",))["llama3-8b"]
+    assert one.notes[-1] == "other quantisations are not listed: no answer"
+
+
+def test_a_model_that_nobody_can_read_leaves_the_others_their_advice(weights) -> None:
+    page = answered(weights, "rtx", model=("gone.gguf", "llama3-8b"))
+    assert isinstance(page["gone.gguf"], PlanError)
+    assert best(page, "llama3-8b") == "Q5_K_M"
+
+
+def test_an_unreachable_host_carries_its_error(weights) -> None:
+    error = UnreachableError("no route to it", host="gone", next="fleet facts gone")
+    said = document(request(), {"gone": error})["hosts"][0]
+    assert said["error"]["kind"]
+    assert said["models"] == []
+    assert list(lines(request(), {"gone": error})) == ["gone: unknown, no route to it"]
+
+
+def test_the_document_is_json_and_lines_keep_eighty_columns(weights) -> None:
+    results = {host: answered(weights, host) for host in HOSTS}
+    said = json.loads(json.dumps(document(request(), results)))
+    assert verb.schema == "fleet.suggest/1"
+    assert [host["name"] for host in said["hosts"]] == list(HOSTS)
+    keys = [set(model) for host in said["hosts"] for model in host["models"]]
+    assert all(one == keys[0] for one in keys)
+    assert all(len(line) <= 80 for line in lines(request(), results))
+
+
+def test_the_table_asks_no_host_and_names_its_sources() -> None:
+    conversation = flow(request("rtx", table=True), INVENTORY, "rtx")
+    with pytest.raises(StopIteration):
+        next(conversation)
+    text = list(lines(request(table=True), {}))
+    assert all(len(line) <= 80 for line in text)
+    assert any(line.startswith("source: ") for line in text)
+    assert json.loads(json.dumps(document(request(table=True), {})))["table"][0]["quantisation"] == "F16"
+
+
+@pytest.mark.parametrize("wrong", [{"goal": "best"}, {"context": 0}, {"parallel": -1}])
+def test_what_makes_no_sense_is_refused_before_a_host_is_asked(wrong) -> None:
+    with pytest.raises(UsageError):
+        next(flow(request("rtx", **wrong), INVENTORY, "rtx"))
