@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 
 from fleet.core.bundle import Bundle, ReadRecords
 from fleet.core.choices import ListFiles
+from fleet.core.conversion import ConversionNeed
 from fleet.core.edits import Ask, EditInventory, Introduce, Pin, ReadHostKey, RenewModel
 from fleet.core.events import Event
 from fleet.core.facts import Facts, Live
@@ -34,7 +35,7 @@ class FindTree:
 class Asset:
     """A release archive of finished binaries."""
 
-    label: str  # the part of its name that says what it is for: ubuntu-vulkan-x64; empty for the only one
+    label: str  # what it is for, as its name tells: ubuntu-vulkan-x64; empty: it is the only one
     place: str  # a path, or a URL
     sha256: str
 
@@ -123,7 +124,7 @@ class Look:
 class LastMeasured:
     """What the journal knows of a host.
 
-    Answer: dict server -> (tokens/s, Unix time); Unix time of its last answer or None; Unix time now.
+    Answer: server -> (tokens/s, Unix time); Unix time of its last answer, or None; Unix time now.
     """
 
     host: str
@@ -258,6 +259,7 @@ Need = (
     | ReadRecords
     | Bundle
     | StoreNeed
+    | ConversionNeed
 )
 Result = TypeVar("Result")
 Flow = Generator[Need, Any, Result]

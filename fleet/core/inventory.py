@@ -232,6 +232,7 @@ class Inventory(Value):
     ollama: Hub | None = Field(
         default=None, description="address of the registry that ollama: sources mean; FLEET_OLLAMA goes first"
     )
+    converter_index: Hub | None = Field(default=None, description="one more package index for models convert")
     path: str = ""  # the file it came from
 
     def servers_on(self, host: str) -> dict[str, Server]:
@@ -255,7 +256,8 @@ class Inventory(Value):
         return described()
 
 
-OVERALL = ("private_networks", "cache_max", "hub", "connections", "ollama")  # of no host or server
+# keys of [defaults] that belong to no host or server
+OVERALL = ("private_networks", "cache_max", "hub", "connections", "ollama", "converter_index")
 
 
 def _optional(field: Any) -> tuple[Any, Any]:

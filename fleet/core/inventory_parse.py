@@ -54,6 +54,7 @@ def read(
         hub=defaults.get("hub"),
         connections=defaults.get("connections"),
         ollama=defaults.get("ollama"),
+        converter_index=defaults.get("converter_index"),
         path=path,
     )
     found.extend(_semantics(inventory, tables, judge, check, options))

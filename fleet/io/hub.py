@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from collections.abc import Callable
 from urllib.parse import quote
 
 import httpx
@@ -33,8 +34,14 @@ class Hub:
         self.endpoint = access.endpoint()
         self.key: Secret | None = access.token()
 
-    async def listing(self, place: Repository, *, deadline: float = DEADLINE) -> hub.Listing:
-        """The repository's commit and its GGUF files, in one question.
+    async def listing(
+        self,
+        place: Repository,
+        *,
+        deadline: float = DEADLINE,
+        is_wanted: Callable[[str], bool] = hub.is_gguf,
+    ) -> hub.Listing:
+        """The repository's commit and its files of the wanted names, in one question.
 
         Raises:
             PlanError: no such repository or revision, or it may not be read; says what to do.
@@ -45,7 +52,7 @@ class Hub:
         response, body = await self._ask(path, deadline)
         if response.status_code != 200:
             raise await self._refused(place, response)
-        return hub.listing(body, place)
+        return hub.listing(body, place, is_wanted)
 
     def url(self, place: Repository, commit: str, file: str) -> str:
         return f"{self.endpoint}/{place.id}/resolve/{commit}/{quote(file)}"
