@@ -47,6 +47,7 @@ class Backend:
         notes: sentences for the plan about how it is built.
         prelude: shell lines before the build.
         launch: shell lines before anything that it built is run: smoke test and servers.
+        pretenders: what calls itself a device of it and is none; goes on where none was found.
         unseen: what to look at where the finished build shows no device of it.
         targets: what is built besides the server.
         lent: ADDRESS:PORT of servers that lend their devices, for `--rpc`.
@@ -72,6 +73,7 @@ class Backend:
     notes: Callable[[Facts], tuple[str, ...]] = lambda facts: ()
     prelude: Callable[[Facts], str] = lambda facts: ""
     launch: Callable[[Facts], str] = lambda facts: ""
+    pretenders: str = ""
     unseen: str = "see what the driver says on the host"
     targets: tuple[str, ...] = ()
     lent: Callable[["Host"], tuple[str, ...]] = lambda wish: ()
@@ -157,7 +159,7 @@ def lacking(kind: Backend, facts: Facts) -> Lack | None:
         if found is not None and (parts := numbers(found)) and parts[: len(oldest)] < oldest:
             return Lack(
                 f"{kind.title} needs {called(tool)} {dotted(oldest)} or newer, and {found} is there",
-                f"a newer one: {install(facts, tool)}",
+                install(facts, tool),
             )
     return None
 
@@ -259,7 +261,7 @@ def _asked(name: str, facts: Facts) -> Backend:
         found = ", ".join(gpu.name for gpu in facts.gpus) or "no GPU"
         reason = f": {facts.unknown['gpus']}" if not facts.gpus and "gpus" in facts.unknown else ""
         raise PlanError(
-            f"backend {name} has no device here (found: {found}){reason}",
+            f"backend {name} has no device here (found: {found}){reason}{kind.pretenders}",
             host=facts.host,
             next=f"fleet facts {facts.host}, or take backend out of {table}",
         )

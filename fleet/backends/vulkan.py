@@ -38,6 +38,7 @@ backend = Backend(
     score,
     flags,
     switch="GGML_VULKAN",
+    pretenders="; a driver that computes on the processor, as Mesa's llvmpipe does, is no device",
     unseen="vulkaninfo --summary on the host; AMD and Intel: mesa-vulkan-drivers must be there",
     device="Vulkan",
     gpus=gpus,

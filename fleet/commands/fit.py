@@ -132,6 +132,7 @@ def _host(name: str, result: Any, good: list[str], results: Results) -> dict[str
             "bytes": sizes,
             "available": None,
             "speed": None,
+            "speed_unknown": None,
             "changes": [],
         }
         return {"name": name} | body | {"error": result.document()}
@@ -157,6 +158,7 @@ def _host(name: str, result: Any, good: list[str], results: Results) -> dict[str
         "bytes": {key: getattr(found, key) for key in ("weights", "kv", "compute", "other", "total")},
         "available": found.available,
         "speed": _speed(found.speed),
+        "speed_unknown": result.unrated,
         "changes": changes,
         "error": error,
     }

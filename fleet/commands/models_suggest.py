@@ -19,7 +19,7 @@ from fleet.models.judge import laid, likely
 from fleet.models.layout import layout
 from fleet.models.offered import Offered
 from fleet.models.own import learn
-from fleet.models.requant import ERROR
+from fleet.models.requant import CHECKED, UNCHECKED
 from fleet.models.suggest import GOALS, Advice, Choice
 from fleet.models.weights import Weights
 from fleet.models.wish import Wish
@@ -200,7 +200,7 @@ def lines(request: Request, results: Results) -> Iterable[str]:
         yield from quality.table()
         return
     pages, errors = split(results)
-    guessed = False
+    guessed: list[Choice] = []
     for host, page in pages.items():
         yield from _said("", f"{host}, goal {request['goal'] or 'balanced'}")
         for name, one in page.items():
@@ -209,12 +209,15 @@ def lines(request: Request, results: Results) -> Iterable[str]:
                 continue
             yield from _told(name, one)
             named = (one.advice.best, one.advice.second)
-            guessed = guessed or any(each and each.variant.is_estimate for each in named)
+            guessed += [each for each in named if each and each.variant.is_estimate]
         yield ""
     for host, error in errors.items():
         yield from _said("", f"{host}: unknown, {error.what}")
     if guessed:
-        yield from _said("", f"~ a size nobody told, computed from the tensors: within {ERROR:.0%} or so")
+        text = f"~ a size nobody told, computed from the tensors: {CHECKED}"
+        if any(each.variant.layout.experts for each in guessed):
+            text += f"; {UNCHECKED}"
+        yield from _said("", text)
 
 
 def _told(name: str, one: Answer) -> Iterable[str]:
@@ -240,8 +243,9 @@ def _told(name: str, one: Answer) -> Iterable[str]:
         if second is not None:
             yield from _said("    else  ", f"{second.name}: {suggest.trade(best, second)}")
         if one.line is None:
+            has = "the inventory has it" if best.variant.source else "it is the file you named"
             there = ", and lies there already" if one.there else ""
-            yield from _said("    do    ", f"nothing: the inventory has it{there}")
+            yield from _said("    do    ", f"nothing: {has}{there}")
         else:
             yield f"    do    [models.{_plain(name)}]"
             yield f"          {one.line}"

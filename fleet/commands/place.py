@@ -10,7 +10,7 @@ from fleet.core.errors import FleetError
 from fleet.core.facts import Facts
 from fleet.core.flow import Flow, ReadWeights, probe
 from fleet.core.plan import size_text
-from fleet.core.render import rate_text, table
+from fleet.core.render import WIDTH, rate_text, table, wrapped
 from fleet.models.fit import Fit
 from fleet.models.judge import judge, likely
 from fleet.models.layout import layout
@@ -167,21 +167,21 @@ def lines(request: Request, results: Results) -> Iterable[str]:
     found, _, wanted = proposal(results)
     offers, errors = split(results)
     for host, error in errors.items():
-        yield f"{host}: left out, {error.what}"
+        yield from wrapped(f"{host}: left out, {error.what}")
     if not wanted:
         yield "no server of the inventory may go on these hosts"
         return
-    yield from table(("SERVER", "HOST", "TAKES", "t/s", "NOW", "CHANGE"), _rows(found, offers, wanted))
+    yield from table(("SERVER", "HOST", "TAKES", "t/s", "NOW", "CHANGE"), _rows(found, offers, wanted), WIDTH)
     for host, offer in offers.items():
         held = [
             f"{size_text(found.left[host, room.name])} of {size_text(room.available)} left on {room.name}"
             for room in offer.rooms
             if room.available is not None
         ]
-        yield f"{host}: {', '.join(held) or 'nobody knows its memory'}"
-        yield from (f"{host}: {note}" for note in offer.notes)
+        for text in (", ".join(held) or "nobody knows its memory", *offer.notes):
+            yield from wrapped(f"{host}: {text}")
     for gone in found.gone:
-        yield f"{gone.server} must go: {gone.why}"
+        yield from wrapped(f"{gone.server} must go: {gone.why}")
     if found.gone and found.is_proven:
         yield "no other arrangement holds more of them"
     elif found.gone:
@@ -218,8 +218,14 @@ def _settings(found: Proposal, wanted: Iterable[Wanted], offers: Mapping[str, Of
         if not told:
             yield "in inventory.toml:"
             told = True
-        hosts = ", ".join(f'"{host}"' for host in one.hosts if host not in leaves)
-        yield f"  [servers.{one.server}] on = [{hosts}]" + "".join(f"; {change}" for change in changes)
+        hosts = [f'"{host}"' for host in one.hosts if host not in leaves]
+        line = "; ".join((f"  [servers.{one.server}] on = [{', '.join(hosts)}]", *changes))
+        if len(line) <= WIDTH:
+            yield line
+            continue
+        yield f"  [servers.{one.server}]"
+        yield from ("  on = [", *(f"    {host}," for host in hosts), "  ]")
+        yield from (f"  {change}" for change in changes)
     if not told and not found.gone:
         yield "everything fits as the inventory has it"
 

@@ -9,7 +9,7 @@ from fleet.core.errors import FleetError, UnreachableError
 from fleet.core.facts import Facts, Live
 from fleet.core.flow import Flow, LastMeasured, look, probe
 from fleet.core.proof import Proof
-from fleet.core.render import age_text, rate_text, table
+from fleet.core.render import WIDTH, age_text, rate_text, table, wrapped
 from fleet.servers.proof import mend
 from fleet.watch.states import host_state, server_state
 
@@ -99,7 +99,7 @@ def lines(request: Request, results: Results) -> Iterable[str]:
             rows.append((*first, server.name, server.state, server.model or "-", speed, memory, age))
             first, memory, age = ("", "", ""), "", ""
             if server.reason:
-                reasons.append(f"{host}: {server.name} {server.state}: {server.reason}")
+                reasons += wrapped(f"{host}: {server.name} {server.state}: {server.reason}")
             if server.state == "degraded":
                 proof = server.proof
                 reasons.append(f"-> next: {proof.next if proof and proof.next else mend(host)}")
@@ -107,7 +107,7 @@ def lines(request: Request, results: Results) -> Iterable[str]:
                 reasons.append(f"-> next: fleet start {server.name}@{host}")
         if result.error is not None:
             reasons += str(result.error).splitlines()
-    yield from table(head, rows)
+    yield from table(head, rows, WIDTH)
     yield from reasons
 
 

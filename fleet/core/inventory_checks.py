@@ -39,13 +39,13 @@ def error(problems: Sequence[Problem], path: str) -> InventoryError:
     """All problems of a file as one error. The remedy of a single one becomes its `next`."""
     if len(problems) == 1:
         only = problems[0]
-        return InventoryError(only.line(path), next=only.next or f"mend {only.place or path}")
+        return InventoryError(only.line(path), next=only.next or "fleet config show")
     lines = []
     for problem in problems[:SHOWN]:
         lines.append(problem.line(path) + (f" ({problem.next})" if problem.next else ""))
     if len(problems) > SHOWN:
         lines.append(f"{path}: and {len(problems) - SHOWN} more")
-    return InventoryError("\n".join(lines), next="fleet config show, once these lines are mended")
+    return InventoryError("\n".join(lines), next="fleet config show")
 
 
 def llama_cpp(value: "LlamaCpp") -> Iterator[Problem]:

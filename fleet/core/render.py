@@ -2,8 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from textwrap import wrap
 
 from fleet.core.plan import Plan
+
+WIDTH = 80  # columns of what people read
+SHORTEST = 6  # columns that are left of any cell
 
 
 def plan_lines(plans: Iterable[Plan]) -> list[str]:
@@ -12,6 +16,19 @@ def plan_lines(plans: Iterable[Plan]) -> list[str]:
     for plan in plans:
         alike.setdefault(str(replace(plan, host="")), []).append(plan.host)
     return [line for text, hosts in alike.items() for line in f"{', '.join(hosts)}{text}".splitlines()]
+
+
+def wrapped(text: str) -> list[str]:
+    """A sentence in lines of at most WIDTH columns; names are never cut."""
+    return wrap(text, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
+def shortened(text: str, most: int) -> str:
+    """The text without its middle, where it is longer: names differ at their ends."""
+    if len(text) <= most:
+        return text
+    head = (most - 2) // 2
+    return f"{text[:head]}..{text[len(text) - (most - 2 - head) :]}"
 
 
 def age_text(seconds: float | None) -> str:
@@ -31,10 +48,19 @@ def rate_text(rate: float | None) -> str:
     return f"{rate:.1f}" if rate < 100 else f"{rate:.0f}"
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Columns as wide as their widest cell, two spaces between them."""
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], most: int | None = None) -> list[str]:
+    """Columns as wide as their widest cell, two spaces between them.
+
+    Args:
+        most: columns of a line; where it is wider, the widest cells lose their middle.
+    """
     lines = [tuple(head), *(tuple(row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    if most is not None:
+        room = most - 2 * (len(widths) - 1)
+        while sum(widths) > room and max(widths) > SHORTEST:
+            widths[widths.index(max(widths))] -= 1
+        lines = [tuple(map(shortened, line, widths)) for line in lines]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines

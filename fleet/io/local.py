@@ -13,6 +13,7 @@ from fleet.io.process import Process, Shell, within
 
 PLACES = 8  # programs at once, as over SSH
 PIECE = 64 << 10  # bytes read at once
+GRACE = 5.0  # seconds that a program has to end after it was told to
 
 
 class LocalTransport(Shell):
@@ -22,12 +23,16 @@ class LocalTransport(Shell):
         super().__init__(name, random or SystemRandom())
         self._home = os.path.expanduser("~")
         self._room = asyncio.Semaphore(PLACES)
+        self._ending: set[asyncio.Task[None]] = set()
 
     def room(self) -> contextlib.AbstractAsyncContextManager[Any]:
         return self._room
 
     async def start(self, command: str) -> Process:
-        process = await asyncio.create_subprocess_exec(
+        # As asyncio.create_subprocess_exec does it, which keeps the transport where nobody can close it.
+        loop = asyncio.get_running_loop()
+        transport, protocol = await loop.subprocess_exec(
+            lambda: asyncio.subprocess.SubprocessStreamProtocol(2 * PIECE, loop),
             "/bin/sh",
             "-c",
             command,
@@ -37,7 +42,8 @@ class LocalTransport(Shell):
             cwd=self._home,
             start_new_session=True,
         )
-        return LocalProcess(process)
+        process = asyncio.subprocess.Process(transport, protocol, loop)
+        return LocalProcess(process, transport, self._ending)
 
     async def open(self, listen: str, *, deadline: float) -> Stream:
         async with within(deadline):
@@ -54,13 +60,21 @@ class LocalTransport(Shell):
         return LocalStream(reader, writer)
 
     async def close(self) -> None:
-        """There is no connection to close."""
+        """Waits for the programs that were told to end; there is no connection to close."""
+        await asyncio.gather(*self._ending, return_exceptions=True)
 
 
 class LocalProcess:
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    """A program, and the transport of its pipes, which lives no longer than somebody wants the program."""
+
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        transport: asyncio.SubprocessTransport,
+        ending: set[asyncio.Task[None]],
+    ) -> None:
         assert process.stdin and process.stdout and process.stderr
-        self._process = process
+        self._process, self._transport, self._ending = process, transport, ending
         self._stdin, self._stdout, self._stderr = process.stdin, process.stdout, process.stderr
 
     async def read(self) -> bytes:
@@ -82,11 +96,26 @@ class LocalProcess:
 
     def kill(self) -> None:
         if self._process.returncode is not None:
+            self._transport.close()  # what it left behind may hold the other ends for ever
             return
         # It leads its own session, so its number is that of its group.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGTERM)
         self._stdin.close()
+        task = asyncio.ensure_future(self._ended())
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def _ended(self) -> None:
+        """Closes the pipes when it has ended, or ends it for good."""
+        try:
+            async with asyncio.timeout(GRACE):
+                await self._process.wait()
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        finally:
+            self._transport.close()
 
 
 class LocalStream:

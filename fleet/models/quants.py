@@ -1,14 +1,16 @@
 """What a quantisation costs: bits for each weight, and what the model loses by it.
 
-Source: bits and GiB of Llama-3.1-8B: llama.cpp tools/quantize/README.md; loss on Llama-3-8B
-    (perplexity on wikitext-2 above F16's, Kullback-Leibler divergence): llama.cpp
-    tools/perplexity/README.md. Numbers of file types: llama.cpp include/llama.h, `llama_ftype`.
+Source: bits of Llama-3.1-8B: llama.cpp tools/quantize/README.md; losses: quality. Numbers of file
+    types: llama.cpp include/llama.h, `llama_ftype`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-WORST_ADVISED = 0.7  # perplexity above F16's; beyond it a smaller model at Q4_K_M serves better
+from fleet.models import quality
+
+WORST_ADVISED = 0.7  # rise of the perplexity; beyond it a smaller model at Q4_K_M serves better
+OLD = frozenset({"Q4_0", "Q4_1", "Q5_0", "Q5_1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,7 @@ class Quant:
 
     name: str
     bits: float  # for each weight, over the whole file
-    loss: float | None  # perplexity above F16's on Llama-3-8B; None where nobody published it
+    loss: float | None  # rise of the perplexity of Llama-3-8B; None where nobody published it
     divergence: float | None  # Kullback-Leibler, mean
     is_imatrix: bool  # the loss was measured with an importance matrix; without one it is larger
 
@@ -28,42 +30,52 @@ class Quant:
 
     @property
     def is_advised(self) -> bool:
-        """Whether we would propose it without being asked."""
+        """Whether it may be proposed without being asked for, or needs no warning."""
         return self.loss is None or self.loss <= WORST_ADVISED
 
 
-# Best first. BF16, Q5_0, MXFP4 and NVFP4: bits of their blocks, loss not published for this model.
-TABLE = (
-    Quant("F32", 32.0, 0.0, 0.0, False),
-    Quant("BF16", 16.0, None, None, False),
-    Quant("F16", 16.0, 0.002, 0.0006, False),
-    Quant("Q8_0", 8.5, 0.003, 0.0014, False),
-    Quant("Q6_K", 6.56, 0.022, 0.0055, False),
-    Quant("Q5_K_M", 5.70, 0.057, 0.011, False),
-    Quant("Q5_1", 6.0, None, None, False),
-    Quant("Q5_K_S", 5.57, 0.105, 0.017, False),
-    Quant("Q5_0", 5.5, None, None, False),
-    Quant("Q4_K_M", 4.89, 0.175, 0.031, False),
-    Quant("Q4_1", 5.0, None, None, False),
-    Quant("IQ4_NL", 4.68, 0.224, 0.036, True),
-    Quant("IQ4_XS", 4.46, 0.228, 0.036, True),
-    Quant("Q4_K_S", 4.67, 0.269, 0.043, False),
-    Quant("NVFP4", 4.5, None, None, False),
-    Quant("Q4_0", 4.5, None, None, False),
-    Quant("MXFP4_MOE", 4.25, None, None, False),
-    Quant("Q3_K_L", 4.30, 0.556, 0.087, False),
-    Quant("Q3_K_M", 4.00, 0.657, None, False),
-    Quant("IQ3_M", 3.76, 0.667, 0.103, True),
-    Quant("IQ3_S", 3.66, 0.734, 0.111, True),
-    Quant("Q3_K_S", 3.64, 1.632, 0.228, False),
-    Quant("IQ3_XXS", 3.25, 1.227, 0.184, True),
-    Quant("IQ2_M", 2.93, 2.369, 0.326, True),
-    Quant("Q2_K", 3.16, 3.52, 0.445, False),
-    Quant("IQ2_XS", 2.59, 4.53, 0.55, True),
-    Quant("IQ2_XXS", 2.38, 7.86, 0.81, True),
-    Quant("IQ1_M", 2.15, 19.3, 1.39, True),
-    Quant("IQ1_S", 2.00, 54.0, 2.25, True),
+# Best first. BF16, Q5_0, MXFP4 and NVFP4: bits of their blocks.
+_BITS = (
+    ("F32", 32.0),
+    ("BF16", 16.0),
+    ("F16", 16.0),
+    ("Q8_0", 8.5),
+    ("Q6_K", 6.56),
+    ("Q5_K_M", 5.70),
+    ("Q5_1", 6.0),
+    ("Q5_K_S", 5.57),
+    ("Q5_0", 5.5),
+    ("Q4_K_M", 4.89),
+    ("Q4_1", 5.0),
+    ("IQ4_NL", 4.68),
+    ("IQ4_XS", 4.46),
+    ("Q4_K_S", 4.67),
+    ("NVFP4", 4.5),
+    ("Q4_0", 4.5),
+    ("MXFP4_MOE", 4.25),
+    ("Q3_K_L", 4.30),
+    ("Q3_K_M", 4.00),
+    ("IQ3_M", 3.76),
+    ("IQ3_S", 3.66),
+    ("Q3_K_S", 3.64),
+    ("IQ3_XXS", 3.25),
+    ("IQ2_M", 2.93),
+    ("Q2_K", 3.16),
+    ("IQ2_XS", 2.59),
+    ("IQ2_XXS", 2.38),
+    ("IQ1_M", 2.15),
+    ("IQ1_S", 2.00),
 )
+
+
+def _quant(name: str, bits: float) -> Quant:
+    row = quality.measured(name)
+    if row is None:
+        return Quant(name, bits, 0.0 if name == "F32" else None, 0.0 if name == "F32" else None, False)
+    return Quant(name, bits, row.rise, row.divergence, row.is_imatrix)
+
+
+TABLE = tuple(_quant(name, bits) for name, bits in _BITS)
 QUANTS: Mapping[str, Quant] = {quant.name: quant for quant in TABLE}
 
 # `general.file_type` of a GGUF header -> name. What is missing here is unknown to us.
@@ -128,14 +140,11 @@ def ratio(held: Quant, other: Quant) -> float:
 def smaller(held: Quant) -> tuple[Quant, ...]:
     """What the same model can be packed in to take less, least loss first; only what we would advise.
 
-    Types whose loss nobody published are left out: a proposal says what it costs.
+    Types whose loss nobody published are left out: a proposal says what it costs. So are those of
+    before the K-quants: at nearly the same size these lose less.
     """
-    return tuple(
-        sorted(
-            (one for one in TABLE if one.bits < held.bits and one.loss is not None and one.is_advised),
-            key=lambda one: one.loss or 0.0,
-        )
-    )
+    good = (one for one in TABLE if one.loss is not None and one.is_advised and one.name not in OLD)
+    return tuple(sorted((one for one in good if one.bits < held.bits), key=lambda one: one.loss or 0.0))
 
 
 def warning(quant: Quant) -> str | None:
@@ -144,6 +153,6 @@ def warning(quant: Quant) -> str | None:
         return None
     how = "with an importance matrix" if quant.is_imatrix else "without an importance matrix"
     return (
-        f"{quant.name} raises the perplexity of Llama-3-8B by {quant.loss:g} ({how}; Q4_K_M: 0.175): "
+        f"{quant.name} raises the perplexity of Llama-3-8B by {quant.loss:.3g} ({how}; Q4_K_M: 0.175): "
         "a smaller model at Q4_K_M is usually better"
     )

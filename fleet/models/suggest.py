@@ -14,8 +14,8 @@ all of it. A goal is two numbers:
     balanced  at least 10 tokens/s   loses at most 1 %    (what Q5_K_M loses)
     speed     at least 25 tokens/s   loses at most 3 %    (what Q4_K_M loses)
 
-Source: rates: MLPerf Inference, Llama-2-70B: 200 ms a token in the server scenario (reading speed),
-    40 ms in the interactive one; 10 is twice reading speed, our choice. Losses: quality.
+Source: rates: our own choice. 5 is about as fast as people read, 10 leaves room to skim, and at 25
+    nobody waits for a screen of code. Losses: quality.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,6 +43,7 @@ GOALS: Mapping[str, Goal] = {
 }
 WORST = quants.WORST_ADVISED / quality.BASE[quality.LLAMA_3]
 USUAL = 0.03  # Q4_K_M
+ALIKE = 0.05  # of the size: a speed is predicted no better than that. Our own choice
 POOR = 0.05  # Q3_K_L loses 9 %, IQ4_XS 4 %: what lies between is where four bits end
 # One for each step of quality: what publishers offer and llama-quantize makes of any model.
 OFFERED = ("F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "IQ4_XS", "Q3_K_L", "Q3_K_M", "IQ3_M")
@@ -134,6 +135,10 @@ def choose(found: Sequence[Choice], goal: Goal) -> Advice:
     if not fitting:
         return Advice(None, None, "no quantisation that is worth it fits as asked")
     best, why = _first(fitting, goal)
+    held = next((one for one in fitting if one.is_held), best)
+    if held is not best and _is_alike(held, best) and _is_usable(held, goal) >= _is_usable(best, goal):
+        why = f"{best.name} is within {ALIKE:.0%} of its size, and may lose as much: no reason to change"
+        best = held
     rest = [one for one in fitting if one is not best]
     second = _first(rest, goal)[0] if rest else None
     return Advice(best, second, why)
@@ -145,8 +150,20 @@ def _is_good(one: Choice) -> bool:
     return one.is_held or one.loss.likely <= WORST
 
 
+def _is_usable(one: Choice, goal: Goal) -> bool:
+    return one.tps is None or one.tps >= goal.rate
+
+
+def _is_alike(held: Choice, other: Choice) -> bool:
+    """Whether nobody could tell them apart: nearly one size, and losses whose ranges meet."""
+    if held.loss is None or other.loss is None or abs(other.size - held.size) > ALIKE * held.size:
+        return False
+    less, more = sorted((held.loss, other.loss), key=lambda loss: loss.likely)
+    return less.high is None or more.low <= less.high
+
+
 def _first(fitting: Sequence[Choice], goal: Goal) -> tuple[Choice, str]:
-    usable = [one for one in fitting if one.tps is None or one.tps >= goal.rate]
+    usable = [one for one in fitting if _is_usable(one, goal)]
     is_slow = not usable
     pool = usable or fitting
     bound = USUAL if is_slow else goal.loss
@@ -186,7 +203,7 @@ def trade(best: Choice, other: Choice) -> str:
         words.append(f"loses {_percent(other.loss.likely)} instead of {_percent(best.loss.likely)}")
     if best.tps is not None and other.tps is not None:
         words.append(f"{other.tps:.0f} instead of {best.tps:.0f} tokens/s")
-    words.append(f"{other.size / 1e9:.1f} instead of {best.size / 1e9:.1f} GB")
+    words.append(f"{other.size / 1e9:.2f} instead of {best.size / 1e9:.2f} GB")
     return ", ".join(words)
 
 

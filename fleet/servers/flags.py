@@ -115,6 +115,7 @@ MEANT: dict[str, dict[str, tuple[object, str]]] = {
     }
 }
 LAYERS = ("gpu-layers", "n-gpu-layers")
+THREADS = frozenset({"threads", "threads-batch", "threads-http", "spec-draft-threads"})
 LEVELS = {"fit"}  # short and long name are the same
 
 
@@ -188,16 +189,27 @@ def value_errors(written: str, name: str, value: object) -> list[str]:
     """What is wrong with the value alone."""
     if name in CHOICES and not isinstance(value, bool) and value not in (*CHOICES[name], 0, 1, -1):
         return [f"{written}: {value!r} is none of {', '.join(CHOICES[name])}"]
+    if name == "tensor-split" and not _are_shares(value):
+        return [f'{written}: {value!r} is no proportion for each device, such as "3,1"']
     if isinstance(value, (list, tuple)):
         bad = [item for item in value if isinstance(item, (bool, dict, list, tuple)) or "\0" in str(item)]
         return [f"{written}: a list holds text and numbers only"] if bad or not value else []
     if name in LAYERS and not re.fullmatch(r"-[12]|[0-9]{1,9}|auto|all", str(value)):
         return [f'{written}: {value!r} is neither a number of layers nor "auto" or "all"']
+    if name in THREADS and not re.fullmatch(r"-1|[1-9][0-9]{0,3}", str(value)):
+        return [f"{written}: {value!r} is no number of threads; -1 leaves it to llama-server"]
     if value is None or isinstance(value, Mapping):
         return [f"{written}: a flag is text, a number, true, false or a list"]
     if isinstance(value, str) and ("\0" in value or "\n" in value):
         return [f"{written}: a value is one line"]
     return []
+
+
+def _are_shares(value: object) -> bool:
+    """Whether llama-server reads them all: numbers with commas or slashes between, not all of them 0."""
+    texts = value if isinstance(value, (list, tuple)) else (value,)
+    words = [word.strip() for text in texts for word in re.split(r"[,/]+", str(text))]
+    return all(re.fullmatch(r"[0-9]+(?:\.[0-9]*)?", word) for word in words) and any(map(float, words))
 
 
 def check_known(args: Mapping[str, object], known: Capabilities) -> list[str]:

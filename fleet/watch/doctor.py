@@ -51,7 +51,10 @@ def _clock(facts: Facts, now: float) -> Iterator[Finding]:
     skew = facts.clock - facts.at
     if abs(skew) > SKEW:
         yield Finding(
-            "warn", "clock", f"{skew:+.0f} s against this machine", "check its time service: timedatectl"
+            "warn",
+            "clock",
+            f"{skew:+.0f} s against this machine; its time service should say why",
+            "timedatectl",
         )
     else:
         yield Finding("ok", "clock", "the same as here")
@@ -93,8 +96,8 @@ def _keeping(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "warn",
             "supervisor",
-            "fleet's own script, without cron: servers do not come back after a reboot",
-            f"after a reboot: fleet deploy {facts.host}",
+            "fleet's own script, without cron: after a reboot its servers wait for the next deploy",
+            f"fleet deploy {facts.host}",
         )
     else:
         yield Finding("ok", "supervisor", keeper)

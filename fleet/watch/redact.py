@@ -21,16 +21,32 @@ HEADER = re.compile(
 )
 BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}")
 WORDS = (
-    r"(?:api|access)[_-]?keys?|(?:access|auth|hf|id|refresh|session|github|gitlab)[_-]?tokens?|token|secrets?|passw(?:or)?d|"
+    r"(?:api|access)[_-]?keys?|(?:access|auth|hf|id|refresh|session|github|gitlab)[_-]?tokens?|token|secrets?|passw(?:or)?d|pwd|"
     r"passphrase|private[_-]?key|credentials?|signature"
 )
 # `--api-key-file` names a place, `max_tokens` a number of words.
-BESIDE = re.compile(
-    rf"(?i)((?<![A-Za-z])[A-Za-z0-9_.-]*?(?:{WORDS})(?![A-Za-z]|[_-](?:file|path|type|id)))"
-    r"(\\?[\"']?\s*[:=]\s*\\?[\"']?|[\"']?\s*,\s*[\"'])([^\s\"',;&\\]+)"
+NAMED = rf"((?<![A-Za-z])[A-Za-z0-9_.-]{{0,64}}?(?:{WORDS})(?![A-Za-z]|[_-](?:file|path|type|id)))"
+ASKED = rf"(--?(?:[a-z]+-)?(?:{WORDS}))(?![a-z]|-)"
+# What quotes hold may have spaces; so may what people write after `passphrase: `, up to the next `key=`.
+QUOTED = re.compile(
+    rf"(?i){NAMED}((?:\\?[\"']?\s*[:=]\s*\\?|[\"']?\s*,\s*)(?P<quote>[\"']))"
+    r"(?P<value>(?:(?!(?P=quote))[^\r\n\\])+)"
 )
-FLAG = re.compile(rf"(?i)(--?(?:[a-z]+-)?(?:{WORDS}))(?![a-z]|-)(\s+)([^\s\"',]+)")
-LOGIN = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/\s:@\"']+(?::[^/\s@\"']*)?@")
+PHRASE = re.compile(
+    r"(?i)((?:passw(?:or)?d|passphrase|pwd))(\s*:[^\S\r\n]+|\s*=[^\S\r\n]+)"
+    r"(?P<value>[^\s\"',;&\\]+(?:[^\S\r\n]+(?![\w.-]+[:=]|--?[a-z])[^\s\"',;&\\]+)*)"
+)
+BESIDE = re.compile(rf"(?i){NAMED}(\\?[\"']?\s*[:=]\s*\\?[\"']?|[\"']?\s*,\s*[\"'])(?P<value>[^\s\"',;&\\]+)")
+FLAG = re.compile(rf"(?i){ASKED}(\s+)(?P<value>[^\s\"',]+)")
+FLAG_QUOTED = re.compile(rf"(?i){ASKED}(\s+(?P<quote>[\"']))(?P<value>(?:(?!(?P=quote))[^\r\n])+)")
+COUNTED = re.compile(r"(?i)(?:tokens?|keys?|credentials?|signature)$")  # a number beside them is no secret
+# Who has the address may post: Slack, Discord, Teams.
+# Source: api.slack.com/messaging/webhooks; discord.com/developers/docs/resources/webhook.
+HOOK = re.compile(
+    r"(?i)(hooks\.slack(?:-gov)?\.com/|discord(?:app)?\.com/api/(?:v\d+/)?webhooks/|"
+    r"webhook\.office\.com/)[^\s\"'<>,\\)]+"
+)
+LOGIN = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{0,20}://)[^/\s:@\"']+(?::[^/\s@\"']*)?@")
 BEGINS = re.compile(
     r"\b(?:hf_|sk-|gh[opsur]_|github_pat_|glpat-|xox[abeprs]-|AKIA|ASIA|AIza|ya29\.|npm_|pypi-|dckr_pat_|eyJ)"
     r"[A-Za-z0-9_.=-]{8,}"
@@ -40,7 +56,7 @@ ADDRESS = re.compile(
     r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4})(?![\w.:]\w)"
 )
 HARDWARE = re.compile(r"\b(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}\b")
-MAIL = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")
+MAIL = re.compile(r"\b[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+\b")
 HOMES = re.compile(r"(/(?:home|Users)/)[^/\s\"':]+")
 
 
@@ -73,17 +89,20 @@ class Redactor:
         text = HEADER.sub(rf"\1\2{HIDDEN}", text)
         text = BEARER.sub(rf"\1 {HIDDEN}", text)
         text = LOGIN.sub(rf"\1{HIDDEN}@", text)
-        text = FLAG.sub(self._value, text)
-        text = BESIDE.sub(self._value, text)
+        text = HOOK.sub(rf"\1{HIDDEN}", text)
+        for net in (FLAG_QUOTED, FLAG, QUOTED, PHRASE, BESIDE):
+            text = net.sub(self._value, text)
         text = BEGINS.sub(HIDDEN, text)
         if self.names is not None:
             text = self._without_names(text)
         return LONG.sub(self._long, text)
 
     def _value(self, match: re.Match[str]) -> str:
-        word, between, value = match[1], match[2], match[3]
-        # A number is none, nor is the next flag: `--no-cors-credentials --metrics`.
-        if value.lower() in KEEPS or re.fullmatch(r"[\d.]+[\])}]*|--[a-z][a-z0-9-]*", value):
+        word, between, value = match[1], match[2], match["value"]
+        # Nor is the next flag one: `--no-cors-credentials --metrics`; `PWD` is where a shell stands.
+        is_count = COUNTED.search(word) and re.fullmatch(r"[\d.]+[\])}]*", value)
+        is_place = word == "PWD" and value.startswith("/")
+        if value.lower() in KEEPS or is_count or is_place or re.fullmatch(r"--[a-z][a-z0-9-]*", value):
             return match[0]
         return f"{word}{between}{HIDDEN}"
 

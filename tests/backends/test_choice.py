@@ -155,6 +155,7 @@ def test_a_program_that_calls_itself_a_gpu_is_none(name):
     fake = Gpu("intel", name, "vulkan", 8 * 2**30, None, None, None, None)
     facts = with_tools(replace(BARE, gpus=(fake,)), GLSLC, **VULKAN_FILES)
     assert BACKENDS.take("vulkan").score(facts) == 0
+    assert "llvmpipe does, is no device" in refusal(facts, wish(backend="vulkan")).what
 
 
 def test_windows_nvidia_driver_brings_no_vulkan_into_wsl():

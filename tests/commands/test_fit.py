@@ -78,7 +78,8 @@ def test_the_document_has_every_host_and_no_key_that_is_not_promised(weights):
     assert verb.schema == "fleet.fit/1"
     assert [host["name"] for host in said["hosts"]] == [*HOSTS, "gone"]
     for host in said["hosts"]:
-        assert set(host) == {"name", "verdict", "bytes", "available", "speed", "changes", "error"}
+        keys = {"name", "verdict", "bytes", "available", "speed", "speed_unknown", "changes", "error"}
+        assert set(host) == keys
         assert set(host["bytes"]) == SIZES
         assert host["verdict"] in ("fits", "changes", "no", "unknown")
         if host["speed"] is not None:
@@ -86,6 +87,17 @@ def test_the_document_has_every_host_and_no_key_that_is_not_promised(weights):
             assert host["speed"]["low"] <= host["speed"]["tps"] <= host["speed"]["ceiling"]
     assert said["hosts"][-1]["error"]["kind"]
     assert said["hosts"][-1]["bytes"] == dict.fromkeys(SIZES)
+
+
+def test_a_speed_that_nobody_knows_has_its_reason_in_the_document_too(weights):
+    wanted = request("laptop", context=4096)
+    found = answered(wanted, weights["qwen3-8b"], "laptop")
+    (host,) = document(wanted, {"laptop": found})["hosts"]
+    assert host["speed"] is None
+    assert host["speed_unknown"] == found.unrated
+    assert found.unrated
+    (known,) = document(wanted, {"rtx": answered(wanted, weights["qwen3-8b"], "rtx")})["hosts"]
+    assert known["speed"] and known["speed_unknown"] is None
 
 
 def test_what_fits_takes_less_than_is_there_and_what_does_not_takes_more(weights):

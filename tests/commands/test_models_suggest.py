@@ -45,9 +45,11 @@ NOTHING = Offered()
 def weights(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shapes")
     found = {}
-    for name in NAMES:
-        path = write(folder / name, (SHAPES | {"qwen3-14b": Q14})[name], file_type=7)
+    for name in (*NAMES, "gemma3-270m"):
+        kind = 15 if name == "gemma3-270m" else 7
+        path = write(folder / name, (SHAPES | {"qwen3-14b": Q14})[name], file_type=kind)
         found[name] = join(name, [(read(path), path.stat().st_size)], "5" * 64)
+    found["gemma3-270m"] = replace(found["gemma3-270m"], size=253_113_024)  # of the published Q4_K_M
     return found
 
 
@@ -126,6 +128,25 @@ def test_what_the_inventory_has_needs_no_change(weights) -> None:
     one = answered(weights, "rtx", model=("llama3-8b",), goal="quality")["llama3-8b"]
     assert one.advice.best.is_held
     assert one.line is None
+
+
+def test_a_held_file_stays_where_the_better_one_is_hardly_another(weights) -> None:
+    """Rows of gemma3-270m are no multiple of 256: its Q5_K_M is nearly as large as its Q4_K_M."""
+    one = answered(weights, "rtx", model=("gemma3-270m",))["gemma3-270m"]
+    better = next(choice for choice in one.choices if choice.name == "Q5_K_M")
+    assert better.loss.likely < one.advice.best.loss.likely
+    assert one.advice.best.is_held
+    assert one.line is None
+    assert "no reason to change" in one.advice.why
+
+
+def test_an_estimated_size_says_on_what_it_was_checked(weights) -> None:
+    dense = "\n".join(lines(request("mac"), {"mac": answered(weights, "mac", model=("llama3-8b",))}))
+    assert "within 1% of five files of dense models" in " ".join(dense.split())
+    assert "experts" not in dense
+    page = answered(weights, "mac", model=("qwen3-30b-a3b",))
+    experts = " ".join("\n".join(lines(request("mac"), {"mac": page})).split())
+    assert experts.endswith("of models of experts no file was compared")
 
 
 def test_a_hub_that_is_silent_is_a_note_and_no_error(weights) -> None:

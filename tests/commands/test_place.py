@@ -1,6 +1,7 @@
 """`fleet place`: hosts are asked once each, and what they answer is put together."""
 
 import json
+import tomllib
 from dataclasses import replace
 from typing import Any
 
@@ -105,6 +106,15 @@ def test_a_server_is_sent_where_there_is_room_so_that_another_fits(weights: dict
     assert chat["leaves"] == ["rtx"]
     text = "\n".join(lines(request(), found))
     assert '[servers.chat] on = ["mac"]' in text
+
+
+def test_long_names_keep_eighty_columns_and_the_lines_to_copy_are_toml(weights: dict[str, Weights]) -> None:
+    long = "a" * 60
+    wanted = inventory(**{long: ("qwen3-8b", ("rtx", "mac")), "code": ("qwen3-8b", ("rtx",))})
+    text = list(lines(request(), results(wanted, weights)))
+    assert max(map(len, text)) <= 80
+    start = text.index(f"  [servers.{long}]")
+    assert tomllib.loads("\n".join(text[start:]))["servers"][long] == {"on": ["mac"]}
 
 
 def test_what_must_go_is_named_with_the_bytes_that_lack(weights: dict[str, Weights]) -> None:

@@ -181,6 +181,14 @@ def test_the_document_has_the_promised_keys_for_every_host_however_it_ended():
     assert {"name", "state", "model", "generation_tps", "generation_age_s", "listen"} <= set(server)
 
 
+def test_long_names_keep_eighty_columns():
+    name = "a" * 60
+    found = answered(facts(instances=(instance(server=name, state="failed", exit_code=1),)))
+    lines = list(status.lines(request("status"), {name: found}))
+    assert max(map(len, lines)) <= 80
+    assert name in "\n".join(lines)
+
+
 def test_the_table_has_a_line_for_each_server_and_the_reasons_below():
     results = {
         "a": answered(facts(instances=(instance(state="failed", exit_code=1),))),

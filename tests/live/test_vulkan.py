@@ -35,6 +35,7 @@ def test_vulkan_is_refused_before_anything_is_built(machine):
     ended = controller("build", host.name, "--yes")
     assert ended.code == 6
     assert "backend vulkan has no device here" in ended.err
+    assert "llvmpipe" in ended.err
     assert not (host.home / ".local" / "share" / "fleet" / "builds").exists()
 
 

@@ -11,14 +11,10 @@ def test_every_row_has_its_source_and_the_model_it_was_measured_on() -> None:
     assert all(row.source and row.model in quality.BASE and row.error > 0 for row in quality.ROWS)
 
 
-def test_the_short_table_says_the_same_where_both_know() -> None:
-    for quant in quants.TABLE:
-        row = next(
-            (one for one in quality.ROWS if (one.name, one.is_imatrix) == (quant.name, quant.is_imatrix)),
-            None,
-        )
-        if row is not None and quant.loss is not None:
-            assert quant.loss == pytest.approx(row.rise, rel=0.02, abs=0.001)
+def test_the_short_table_has_the_loss_of_every_quantisation_that_was_measured() -> None:
+    unknown = {quant.name for quant in quants.TABLE if quant.loss is None}
+    assert unknown == {"BF16", "NVFP4", "MXFP4_MOE"}
+    assert {row.name for row in quality.ROWS} <= set(quants.QUANTS)
 
 
 def test_sizes_of_the_scoreboard_agree_with_the_bits_that_are_published() -> None:

@@ -59,6 +59,7 @@ def test_smaller_ones_come_least_loss_first_and_none_is_advised_that_ruins_the_m
     names = [quant.name for quant in quants.smaller(quants.QUANTS["Q8_0"])]
     assert names[:4] == ["Q6_K", "Q5_K_M", "Q5_K_S", "Q4_K_M"]
     assert "Q2_K" not in names
+    assert not {"Q5_1", "Q5_0", "Q4_1", "Q4_0"} & set(names)  # measured, and beaten by others of their size
     assert "Q3_K_S" not in names
     assert quants.warning(quants.QUANTS["Q3_K_S"]) is not None
     assert quants.warning(quants.QUANTS["Q4_K_M"]) is None

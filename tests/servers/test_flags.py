@@ -52,6 +52,23 @@ def test_a_flag_that_is_not_passed_on_says_why(flag, why):
     assert why in error
 
 
+@pytest.mark.parametrize("value", [-2, 0, -4, 2.5, float("nan"), "many", True, 99999])
+def test_threads_are_a_number_that_a_processor_could_have(value):
+    assert "no number of threads" in judge({"threads": value})[0]
+    assert "no number of threads" in judge({"threads-batch": value})[0]
+    assert judge({"threads": 8, "threads-batch": "-1"}) == []
+
+
+@pytest.mark.parametrize("value", ["-1,2", "nan,1", "inf", float("nan"), -1, "0,0", "a,b", "3,,x", "", "1e3"])
+def test_a_split_is_shares_of_which_one_is_not_zero(value):
+    assert "proportion for each device" in judge({"tensor-split": value})[0]
+
+
+@pytest.mark.parametrize("value", ["3,1", "3/1", "0.5,0.5", 1, "0,1", " 3, 1", [3, 1]])
+def test_a_split_that_llama_server_reads_is_taken(value):
+    assert judge({"tensor-split": value}) == []
+
+
 @pytest.mark.parametrize("flag", ["cache-ram", "sleep-idle-seconds", "batch-size", "no-such-flag", "mlock"])
 def test_other_flags_are_left_to_the_binary(flag):
     assert judge({flag: 1}) == []

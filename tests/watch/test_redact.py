@@ -36,6 +36,18 @@ HF = "hf_" + "aBcDeFgHiJkLmNoPqRsTuVwXyZ012345"
         ("jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJvcHMifQ.sig", "eyJzdWIiOiJvcHMifQ"),
         ("blob Zm9v/YmFyQmF6UXV4MTIzNDU2Nzg5MEFCQ0RFRg==", "YmFyQmF6UXV4"),
         (r"{\"token\": \"swordfish\"}", "swordfish"),
+        ("passphrase: correct horse battery swordfish", "swordfish"),
+        ("password = correct horse swordfish", "horse"),
+        ('passphrase="correct horse battery swordfish"', "swordfish"),
+        ("{'password': \"it isn't a swordfish\"}", "swordfish"),
+        ('--passphrase "correct horse swordfish"', "swordfish"),
+        ("mysql://db?user=ops&pwd=swordfish", "swordfish"),
+        ("Server=db;Uid=ops;Pwd=swordfish;", "swordfish"),
+        ("password=12345678", "12345678"),
+        ('{"db_password": 12345678}', "12345678"),
+        ("--password 12345678", "12345678"),
+        ("post to https://hooks.slack.com/services/T0AAA/B0AAA/abcdefghijklmnopqrstuvwx now", "abcdefgh"),
+        ("https://discord.com/api/webhooks/123456789/swordfish", "swordfish"),
     ],
 )
 def test_a_secret_is_taken_out_wherever_it_stands(text: str, secret: str) -> None:
@@ -59,11 +71,18 @@ def test_a_secret_is_taken_out_wherever_it_stands(text: str, secret: str) -> Non
         "src/llama-model-loader.cpp:1234: ggml_backend_buffer_type",
         "AMD Ryzen 9 5950X 16-Core Processor, avx512_vnni avx512_bf16",
         "0.02.119.870 I srv  load_model: loading model",
+        "PWD=/opt/llama.cpp/build",
+        "Failed password for ops from 127.0.0.1 port 22 ssh2",
         "12:34:56 started, see http://127.0.0.1:8080/health and ::1",
     ],
 )
 def test_what_an_engineer_needs_stays(text: str) -> None:
     assert Redactor(names={}).text(text) == text
+
+
+def test_what_stands_after_a_passphrase_stays_where_it_has_a_name_of_its_own() -> None:
+    told = Redactor().text("passphrase: correct horse host=gpu-01 state=ready\nnext line")
+    assert told == f"passphrase: {HIDDEN} host=gpu-01 state=ready\nnext line"
 
 
 def test_hashes_that_are_known_stay_and_the_others_go() -> None:

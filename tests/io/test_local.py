@@ -1,0 +1,46 @@
+"""Programs of this machine: nothing of them is left behind when somebody stops listening."""
+
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import asyncio, gc
+from fleet.core.errors import FleetError
+from fleet.io.local import LocalTransport
+
+async def main():
+    here = LocalTransport("here")
+    try:
+        await here.run({script!r}, deadline={deadline}, cap=1 << 16)
+    except FleetError as error:
+        print(type(error).__name__)
+    {then}
+
+asyncio.run(main())
+gc.collect()
+"""
+ENDLESS = "while :; do echo a line that is longer than nothing; done"
+STUBBORN = "trap '' TERM; echo ready; sleep 30 & wait"
+THEN = ("await here.close()", "pass")
+LEFT = "(trap '' TERM; sleep 2) & echo started"
+
+
+@pytest.mark.parametrize(
+    ("script", "deadline", "then"),
+    [
+        *((ENDLESS, 20, then) for then in THEN),
+        *(("sleep 30", 0.3, then) for then in THEN),
+        *((LEFT, 20, then) for then in THEN),
+        ("true", 20, "pass"),
+        (STUBBORN, 0.3, THEN[0]),
+    ],
+)
+def test_the_loop_ends_without_a_word_after_a_program_was_ended(script, deadline, then) -> None:
+    """asyncio prints "Event loop is closed" where pipes are still open when their loop is not."""
+    text = PROGRAM.format(script=script, deadline=deadline, then=then)
+    ended = subprocess.run(
+        [sys.executable, "-X", "dev", "-c", text], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ended.stderr == ""
