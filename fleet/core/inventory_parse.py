@@ -15,10 +15,9 @@ from fleet.core.inventory import (
     LlamaCpp,
     Model,
     Server,
-    Value,
-    validate,
 )
 from fleet.core.inventory_checks import Judge, Problem
+from fleet.core.inventory_types import Value, validate
 from fleet.core.names import is_name
 from fleet.core.selectors import is_on
 from fleet.core.text import safe_line

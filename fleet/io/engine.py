@@ -16,11 +16,9 @@ from fleet.core.flow import (
     Carry,
     Claim,
     Claimed,
-    Complete,
     Confirm,
     FindModel,
     FindTree,
-    Forward,
     LastMeasured,
     Look,
     Need,
@@ -36,6 +34,7 @@ from fleet.core.flow import (
 from fleet.core.plan import Artifact, Plan
 from fleet.core.routes import FindRoutes, Route
 from fleet.core.stock import CheckCached, Pull, ReadHeld, ReadStock, Survey
+from fleet.core.talks import Complete, Forward
 from fleet.io import headers, offers, onboard, origins, report, talk
 from fleet.io.artifacts import Artifacts
 from fleet.io.carry import Carrier
