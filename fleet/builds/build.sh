@@ -1,6 +1,6 @@
 # Make llama.cpp on this host, prove it, give it its final name.
 # Variables: those of smoke.sh, TREE (id of the source), OPTIONS and TARGETS (one a line),
-# RECORD (lines of BUILD.json), MEMORY (bytes a compiler may take), TOOLS (folders, as in PATH).
+# CONFIGURED (hash of the recipe but its targets), RECORD (lines of BUILD.json), MEMORY (bytes a compiler may take), TOOLS (folders, as in PATH).
 # Exit codes: 81 source, 82 configure, 83 compile, 84 wrong backend, 85 smoke test, 86 disk full,
 # 87 another CPU, 88 another build is running, 75 another controller has taken over.
 # shellcheck shell=sh disable=SC2154
@@ -41,7 +41,7 @@ fi
 # Configure. What was configured for another recipe goes away: ccache makes that cheap.
 generator="Unix Makefiles"
 if command -v ninja > /dev/null 2>&1; then generator=Ninja; fi
-if [ "$(cat work/build/.recipe 2> /dev/null)" != "$FINGERPRINT $generator" ]; then
+if [ "$(cat work/build/.recipe 2> /dev/null)" != "$CONFIGURED $generator" ]; then
     rm -rf work/build
     mkdir work/build || fail 82 "cannot write in $FLEET_ROOT/work"
 fi
@@ -70,7 +70,7 @@ echo "configuring with $generator"
 nice -n 10 cmake -S work/src -B work/build -G "$generator" "$@" 2>&1
 rc=$?
 [ "$rc" -eq 0 ] || { rm -f work/build/CMakeCache.txt; fail 82 "cmake ended with exit code $rc"; }
-printf '%s\n' "$FINGERPRINT $generator" > work/build/.recipe
+printf '%s\n' "$CONFIGURED $generator" > work/build/.recipe
 # An option that llama.cpp does not know is kept without a type and changes nothing.
 for option in $OPTIONS; do
     case $option in

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from dataclasses import replace
 from importlib import resources
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,13 @@ SECONDS_OF_A_CORE = 1200.0  # a cold CPU build of b11434, GCC 12
 VARIANTS = 2.1  # times as much for the code of all 14 processors: 1956 s against 924 s of CPU
 
 
-def recipe_for(wish: "Host", facts: Facts, tree: Tree) -> tuple[Recipe, tuple[str, ...]]:
+def recipe_for(
+    wish: "Host", facts: Facts, tree: Tree, more: tuple[str, ...] = ()
+) -> tuple[Recipe, tuple[str, ...]]:
     """What would be built on a host, and sentences about the choice of backend.
+
+    Args:
+        more: targets beside the usual ones; finished binaries of a release have what they have.
 
     Raises:
         PlanError: the wanted backend cannot be built there.
@@ -34,13 +40,13 @@ def recipe_for(wish: "Host", facts: Facts, tree: Tree) -> tuple[Recipe, tuple[st
     if tree.assets:
         made, _, notes, _ = prebuilt.recipe(wish, facts, tree)
     else:
-        made, _, notes = recipe(wish, facts, tree)
+        made, _, notes = recipe(wish, facts, tree, more)
     return made, notes
 
 
-def wanted(wish: "Host", facts: Facts, tree: Tree) -> str:
+def wanted(wish: "Host", facts: Facts, tree: Tree, more: tuple[str, ...] = ()) -> str:
     """Fingerprint of the build that a host should have."""
-    return fingerprint(recipe_for(wish, facts, tree)[0])
+    return fingerprint(recipe_for(wish, facts, tree, more)[0])
 
 
 def is_there(print_: str, facts: Facts) -> bool:
@@ -60,12 +66,14 @@ def steps(
     tree: Tree,
     claimed: Claimed | None = None,
     rebuild: bool = False,
+    more: tuple[str, ...] = (),
 ) -> tuple[tuple[Step, ...], tuple[str, ...]]:
     """What is to be done so that the wanted build is on the host.
 
     Args:
         claimed: who makes it; None is as good as "us".
         rebuild: although it is there, or in the cache. Only in the first round of a run.
+        more: targets beside the usual ones.
 
     Returns:
         Steps, none where it is there already, and sentences for the plan.
@@ -75,7 +83,7 @@ def steps(
     """
     if tree.assets:
         return _finished(host, wish, facts, tree, rebuild)
-    made, kind, notes = recipe(wish, facts, tree)
+    made, kind, notes = recipe(wish, facts, tree, more)
     found = fingerprint(made)
     if is_there(found, facts) and not rebuild:
         return (), notes
@@ -135,6 +143,7 @@ def _built(
         TREE=made.tree,
         OPTIONS="\n".join(made.options),
         TARGETS="\n".join(made.targets),
+        CONFIGURED=configured(made),
         RECORD=record(made, found),
         MEMORY=kind.memory,
         TOOLS=_folders(kind, facts),
@@ -198,6 +207,11 @@ def _smoke_variables(made: Recipe, kind: Backend, wish: "Host", found: str) -> d
         "RPC": ",".join(kind.lent(wish)),
         "SMOKE": _smoke_path(),
     }
+
+
+def configured(made: Recipe) -> str:
+    """Equal for recipes that differ in their targets alone: what is compiled of one serves the other."""
+    return fingerprint(replace(made, targets=()))
 
 
 def record(made: Recipe, found: str) -> str:

@@ -39,6 +39,9 @@ PORTABLE = {
 # oldest gcc that knows the newest of those processors: Sapphire Rapids and Alder Lake; Armv9.2 with SME
 PORTABLE_GCC = {"x86_64": 11, "arm64": 14}
 TARGETS = ("llama-server", "llama-bench", "llama-fit-params")
+# what converting takes; in a build of its own, so that no server's host carries them: each is as large as the
+# server, and with a GPU's code in it that is much
+CONVERTING = ("llama-quantize", "llama-imatrix", "llama-perplexity")
 
 # flags that compilers turn into instructions; the rest of /proc/cpuinfo changes with the kernel
 X86 = re.compile(
@@ -73,8 +76,13 @@ class Recipe:
         return asdict(self)
 
 
-def recipe(wish: "Host", facts: Facts, tree: Tree) -> tuple[Recipe, Backend, tuple[str, ...]]:
+def recipe(
+    wish: "Host", facts: Facts, tree: Tree, more: tuple[str, ...] = ()
+) -> tuple[Recipe, Backend, tuple[str, ...]]:
     """How llama.cpp is built on a host, the backend, and sentences about the choice.
+
+    Args:
+        more: targets beside those that every build has.
 
     Raises:
         PlanError: the wanted backend cannot be built there, or an option is refused.
@@ -93,7 +101,7 @@ def recipe(wish: "Host", facts: Facts, tree: Tree) -> tuple[Recipe, Backend, tup
         number=tree.number,
         commit=tree.commit,
         options=tuple(f"{option}={value}" for option, value in options.items()),
-        targets=TARGETS + kind.targets,
+        targets=TARGETS + kind.targets + more,
         compilers=tuple(f"{tool} {_version(facts, tool)}" for tool in compilers),
         os=facts.os,
         arch=facts.arch,

@@ -6,8 +6,9 @@ from fleet.commands.base import Option, Request, Results, Verb, split
 from fleet.core.errors import PlanError
 from fleet.core.events import Measured, Notice
 from fleet.core.facts import Facts, Instance
-from fleet.core.flow import Complete, Completion, Flow, Now, Print, ReadLine, Say, probe
+from fleet.core.flow import Flow, Now, Print, ReadLine, Say, probe
 from fleet.core.render import rate_text
+from fleet.core.talks import Complete, Completion
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Inventory

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from fleet.commands.base import Option, Request, Verb
 from fleet.commands.chat import running
 from fleet.core.errors import UsageError
-from fleet.core.flow import Flow, Forward, probe
+from fleet.core.flow import Flow, probe
+from fleet.core.talks import Forward
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Inventory

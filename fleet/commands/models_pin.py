@@ -27,10 +27,10 @@ class Pinned:
 
 
 def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Pinned]:
-    """The model with its sha256 in the inventory; it is fetched to learn it.
+    """The model with its sha256 in the inventory; it is fetched to learn it, anew if it changed there.
 
-    A model of a hub is looked up there anew and pinned in fleet.lock, not fetched; a sha256 that the
-    inventory has for it follows.
+    A model of a hub or a registry is looked up there anew and pinned in fleet.lock, not fetched; a sha256
+    that the inventory has for it follows.
 
     Raises:
         UsageError: no such model.
@@ -43,17 +43,18 @@ def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Pinned]:
             next=f"one of: {near}" if near else "fleet config show",
         )
     wanted = _wanted(inventory, name)
-    is_hub = inventory.models[name].source.startswith("hf:")
-    if is_hub and not request.dry_run:
-        found: Renewed = yield RenewModel(name)
-        changed = found.sha256 != found.before
-        if wanted is not None and wanted != found.sha256:
-            changed = yield EditInventory(PinModel(name, found.sha256, found.parts))
-        return Pinned(name, found.sha256, found.size, changed, found.commit, found.file)
-    if wanted is not None and not is_hub:
+    source = inventory.models[name].source
+    is_named = source.startswith(("hf:", "ollama:"))  # by hub or registry, without a byte of it
+    if wanted is not None and not is_named:
         return Pinned(name, wanted, None, changed=False)
     if request.dry_run:
         return Pinned(name, None, None, changed=False)
+    if not source.startswith("file:"):
+        found: Renewed = yield RenewModel(name)
+        changed = found.sha256 != found.before
+        if not is_named or wanted not in (None, found.sha256):
+            changed = yield EditInventory(PinModel(name, found.sha256, found.parts))
+        return Pinned(name, found.sha256, found.size, changed, found.commit or None, found.file or None)
     artifact = yield from find_model(name)
     parts = tuple(part.id for part in artifact.parts)
     changed = yield EditInventory(PinModel(name, artifact.id, parts))
@@ -77,7 +78,8 @@ def document(request: Request, results: Results) -> dict[str, Any]:
 def lines(request: Request, results: Results) -> Iterable[str]:
     for found in split(results)[0].values():
         if found.changed:
-            of = f"{found.file} at commit {found.commit[:12]}, sha256 " if found.commit else ""
+            word = "manifest" if found.commit and len(found.commit) == 64 else "commit"
+            of = f"{found.file} at {word} {found.commit[:12]}, sha256 " if found.commit else ""
             yield f"{found.name}: pinned to {of}{found.sha256}"
         elif found.sha256:
             yield f"{found.name}: is pinned to {found.sha256}, nothing to do"
@@ -86,7 +88,7 @@ def lines(request: Request, results: Results) -> Iterable[str]:
 
 
 verb = Verb(
-    help="Pin a model: its sha256 in the inventory, or what the hub holds today in fleet.lock.",
+    help="Pin a model: its sha256 in the inventory, or what its hub holds today in fleet.lock.",
     level=1,
     flow=flow,
     document=document,

@@ -89,15 +89,18 @@ class EditInventory:
 
 @dataclass(frozen=True, slots=True)
 class RenewModel:
-    """What the model hub holds today under the source of a model, pinned in fleet.lock. Answer: Renewed."""
+    """What the source of a model holds today, pinned in fleet.lock. Answer: Renewed.
+
+    Of a hub or registry it is looked up, of another source fetched if it changed there.
+    """
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Renewed:
-    commit: str
-    file: str
+    commit: str  # of a hub, or the digest of a registry's manifest; empty: the source has none
+    file: str  # as they call it; empty where commit is
     size: int  # bytes
     sha256: str  # of several files their id
     before: str | None  # the sha256 that was pinned until now

@@ -10,12 +10,14 @@ from typing import Any, Literal, TypeVar
 
 from fleet.core.bundle import Bundle, ReadRecords
 from fleet.core.choices import ListFiles
+from fleet.core.conversion import ConversionNeed
 from fleet.core.edits import Ask, EditInventory, Introduce, Pin, ReadHostKey, RenewModel
 from fleet.core.events import Event
 from fleet.core.facts import Facts, Live
 from fleet.core.plan import Artifact, Plan
 from fleet.core.routes import FindRoutes
 from fleet.core.stock import StoreNeed
+from fleet.core.talks import Complete, Forward
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class FindTree:
 class Asset:
     """A release archive of finished binaries."""
 
-    label: str  # the part of its name that says what it is for: ubuntu-vulkan-x64; empty for the only one
+    label: str  # what it is for, as its name tells: ubuntu-vulkan-x64; empty: it is the only one
     place: str  # a path, or a URL
     sha256: str
 
@@ -123,7 +125,7 @@ class Look:
 class LastMeasured:
     """What the journal knows of a host.
 
-    Answer: dict server -> (tokens/s, Unix time); Unix time of its last answer or None; Unix time now.
+    Answer: server -> (tokens/s, Unix time); Unix time of its last answer, or None; Unix time now.
     """
 
     host: str
@@ -195,39 +197,6 @@ class ReadLine:
     prompt: str
 
 
-@dataclass(frozen=True, slots=True)
-class Complete:
-    """One streamed completion from a server. Answer: Completion."""
-
-    host: str
-    server: str
-    listen: str
-    messages: tuple[tuple[str, str], ...]  # role, content
-    max_tokens: int
-    temperature: float | None
-    is_quiet: bool = False  # do not print the text
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    text: str
-    tokens: int | None
-    generation_tps: float | None  # tokens/s, timed by llama-server
-    prompt_tps: float | None
-    ttft: float | None  # seconds to the first content, timed here
-    finish: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Forward:
-    """127.0.0.1:port on the controller to a server, until interrupted. Answer: None."""
-
-    host: str
-    server: str
-    listen: str
-    port: int  # 0 takes a free one
-
-
 Need = (
     Probe
     | ReadProgram
@@ -258,6 +227,7 @@ Need = (
     | ReadRecords
     | Bundle
     | StoreNeed
+    | ConversionNeed
 )
 Result = TypeVar("Result")
 Flow = Generator[Need, Any, Result]

@@ -2,60 +2,40 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
-    ValidationError,
     create_model,
 )
 
-from fleet.core.inventory_rates import hours, rate
-from fleet.core.inventory_words import folder, hub, network, path_text, place, size, source, text, wake, word
-from fleet.core.names import PATTERN
+from fleet.core.inventory_types import (
+    Address,
+    Bytes,
+    Cache,
+    Hours,
+    Hub,
+    Key,
+    Kind,
+    Name,
+    Names,
+    Rate,
+    Ref,
+    Sha256,
+    Source,
+    Text,
+    Texts,
+    User,
+    Value,
+    many,
+)
+from fleet.core.inventory_words import folder, network, path_text, wake
 from fleet.core.selectors import is_on
 
 if TYPE_CHECKING:
     from fleet.core.inventory_keys import Described
-
-Name = Annotated[str, AfterValidator(partial(word, PATTERN, "a name: a-z 0-9 . _ - (at most 63, not 'all')"))]
-Text = Annotated[str, AfterValidator(text)]
-Address = Annotated[str, AfterValidator(place)]
-Source = Annotated[str, AfterValidator(source)]
-Hub = Annotated[str, AfterValidator(hub)]
-Sha256 = Annotated[str, AfterValidator(partial(word, "[0-9a-f]{64}", "64 hexadecimal digits in lower case"))]
-Key = Annotated[str, AfterValidator(partial(word, "SHA256:[A-Za-z0-9+/]{43}", "a fingerprint: SHA256:…"))]
-Ref = Annotated[
-    str, AfterValidator(partial(word, r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}", "a tag, branch or commit"))
-]
-User = Annotated[str, AfterValidator(partial(word, r"[A-Za-z0-9_][A-Za-z0-9._@\\-]{0,127}", "a user name"))]
-Kind = Annotated[str, AfterValidator(partial(word, "[a-z][a-z0-9-]{0,39}", "one word in lower case"))]
-Bytes = Annotated[int, BeforeValidator(size)]
-Rate = Annotated[int, BeforeValidator(rate)]
-Hours = Annotated[str, AfterValidator(hours)]
-Cache = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
-
-
-def many(value: Any) -> Any:
-    """TOML has lists, values are tuples."""
-    return tuple(value) if isinstance(value, list) else value
-
-
-Names = Annotated[tuple[Name, ...], BeforeValidator(many)]
-Texts = Annotated[tuple[Text, ...], BeforeValidator(many)]
-
-
-class Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-Table = TypeVar("Table", bound=Value)
 
 
 class LlamaCpp(Value):
@@ -154,11 +134,12 @@ class Model(Value):
     """`[models.NAME]`."""
 
     source: Source = Field(
-        description="hf:OWNER/REPO:QUANT, hf:OWNER/REPO/FILE, url:URL, file:PATH or package:NAME==VERSION"
+        description="hf:OWNER/REPO:QUANT, hf:OWNER/REPO/FILE, url:URL, file:PATH, package:NAME==VERSION, "
+        "ollama:NAME:TAG"
     )
     sha256: Sha256 | None = Field(
         default=None,
-        description="of the published file; required unless allow_unpinned, or hf:, which fleet.lock pins",
+        description="of the published file; required unless allow_unpinned, or hf:, ollama:; see fleet.lock",
     )
     parts: Annotated[tuple[Sha256, ...], BeforeValidator(many)] = Field(
         default=(),
@@ -225,6 +206,13 @@ class Inventory(Value):
     hub: Hub | None = Field(
         default=None, description="address of the mirror that hf: sources mean; HF_ENDPOINT goes before it"
     )
+    connections: int | None = Field(
+        default=None, ge=1, le=16, description="connections to the server of one download; else by its size"
+    )
+    ollama: Hub | None = Field(
+        default=None, description="address of the registry that ollama: sources mean; FLEET_OLLAMA goes first"
+    )
+    converter_index: Hub | None = Field(default=None, description="one more package index for models convert")
     path: str = ""  # the file it came from
 
     def servers_on(self, host: str) -> dict[str, Server]:
@@ -248,7 +236,8 @@ class Inventory(Value):
         return described()
 
 
-OVERALL = ("private_networks", "cache_max", "hub")  # keys of [defaults] that belong to no host or server
+# keys of [defaults] that belong to no host or server
+OVERALL = ("private_networks", "cache_max", "hub", "connections", "ollama", "converter_index")
 
 
 def _optional(field: Any) -> tuple[Any, Any]:
@@ -264,30 +253,6 @@ _shapes: dict[str, Any] = {
     for key, field in fields.items()
 }
 Defaults: type[Value] = create_model("Defaults", __base__=Value, **_shapes)
-
-
-@dataclass(frozen=True, slots=True)
-class Wrong:
-    """One place of a table that is not as it should be."""
-
-    where: tuple[str, ...]
-    what: str
-    is_unknown: bool
-
-
-def validate(kind: type[Table], table: Mapping[str, Any]) -> Table | tuple[Wrong, ...]:
-    """The table as a value, or all that is wrong with it."""
-    try:
-        return kind.model_validate(dict(table))
-    except ValidationError as wrong:
-        return tuple(
-            Wrong(
-                tuple(str(part) for part in each["loc"]),
-                "required" if each["type"] == "missing" else str(each["msg"]).removeprefix("Value error, "),
-                each["type"] == "extra_forbidden",
-            )
-            for each in wrong.errors(include_url=False, include_input=False, include_context=False)
-        )
 
 
 def parse(

@@ -94,8 +94,8 @@ def build(name: str, value: "Host", networks: Sequence[str], options: Options) -
 
 def model(name: str, value: "Model", models: Iterable[str]) -> Iterator[Problem]:
     place = f"models.{name}"
-    # those of a hub are in fleet.lock
-    is_pinned = value.sha256 is not None or value.parts or value.source.startswith("hf:")
+    is_locked = value.source.startswith(("hf:", "ollama:"))  # in fleet.lock
+    is_pinned = value.sha256 is not None or value.parts or is_locked
     if not is_pinned and not value.allow_unpinned:
         yield Problem(f"{place}.sha256", "required", f"allow_unpinned = true, then fleet models pin {name}")
     if value.sha256 is not None and value.parts:

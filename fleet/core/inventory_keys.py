@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from fleet.core.inventory import OVERALL, Host, Inventory, LlamaCpp, Model, Server, Value
+from fleet.core.inventory import OVERALL, Host, Inventory, LlamaCpp, Model, Server
+from fleet.core.inventory_types import Value
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,9 @@ from fleet.core.inventory import (
     LlamaCpp,
     Model,
     Server,
-    Value,
-    validate,
 )
 from fleet.core.inventory_checks import Judge, Problem
+from fleet.core.inventory_types import Value, validate
 from fleet.core.names import is_name
 from fleet.core.selectors import is_on
 from fleet.core.text import safe_line
@@ -52,6 +51,9 @@ def read(
         private_networks=tuple(defaults.get("private_networks", ())),
         cache_max=_bytes(defaults),
         hub=defaults.get("hub"),
+        connections=defaults.get("connections"),
+        ollama=defaults.get("ollama"),
+        converter_index=defaults.get("converter_index"),
         path=path,
     )
     found.extend(_semantics(inventory, tables, judge, check, options))

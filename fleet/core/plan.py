@@ -13,11 +13,11 @@ class Artifact:
     """A file with a hash that the controller has or can get, or a model of several such files.
 
     `id` is its identity: sha256 of a model, identity of a source tree, fingerprint
-    of a build, sha256 of a file that fleet ships; of tools and finished binaries a hash
+    of a build, sha256 of a file that fleet ships or is given; of tools and finished binaries a hash
     over the hashes of what they are made from, and of a model of several files one over theirs.
     """
 
-    kind: Literal["source", "build", "model", "file", "tool", "prebuilt"]
+    kind: Literal["source", "build", "model", "file", "tool", "prebuilt", "converter", "given"]
     id: str
     name: str  # for people: qwen3-8b, llama.cpp b11434
     size: int | None  # bytes; None where it is known only after fetching
@@ -62,7 +62,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """A finished build from the host into the controller's cache."""
+    """A finished build, or a model that was made there, from the host into the controller's cache."""
 
     artifact: Artifact
     path: str  # below the root

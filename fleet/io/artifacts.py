@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from importlib import resources
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from fleet.core.errors import PlanError, StepError
 from fleet.core.events import Event, Notice
 from fleet.core.flow import Tree
 from fleet.core.plan import Artifact, Fetch, size_text
-from fleet.io import digest, hub_models, model_search, release, toolchain, trees
+from fleet.io import converter, digest, kept_models, model_search, release, renewal, toolchain, trees
 from fleet.io.cache import full
 from fleet.io.hub_access import Access
 from fleet.io.ports import Transport
@@ -23,8 +23,6 @@ from fleet.io.world import World
 from fleet.models.hub import Pinned
 from fleet.models.offered import Offered
 from fleet.models.weights import Weights
-from fleet.sources import base as sources
-from fleet.sources.base import Repository
 
 LARGEST = 8 << 30  # bytes of a finished build, which has hundreds of MiB
 
@@ -35,12 +33,14 @@ class Artifacts:
     def __init__(self, world: World, largest: int = LARGEST) -> None:
         self.world = world
         config = user_config_path("fleet", appauthor=False)
-        self.access = Access(os.environ, config, world.inventory.hub)
+        wish = world.inventory
+        self.access = Access(os.environ, config, wish.hub, wish.connections, wish.ollama)
         self._largest = largest
         self._tree: Tree | None = None
         self._models: dict[str, Artifact] = {}
         self._hashes: dict[Path, str] = {}
         self.weights: dict[str, Weights] = {}  # headers that were read in this run
+        self.given: dict[str, Callable[[], Awaitable[Path]]] = {}  # files for a conversion, by sha256
         self.offers: dict[str, Offered] = {}  # what hubs listed in this run
 
     async def tree(self) -> Tree:
@@ -58,28 +58,20 @@ class Artifacts:
             if name not in self._models:
                 wish = self.world.inventory.models[name]
                 self._models[name] = await model_search.find(
-                    name, wish, self._base(), self.world.folders, self.access, self._tell
+                    name, wish, self._base(), self.world.folders, self.access, self.tell
                 )
             return self._models[name]
 
     async def renew(self, name: str) -> Renewed:
-        """The model of a hub as the hub holds it today, pinned."""
-        place = sources.parse(self.world.inventory.models[name].source)
-        if not isinstance(place, Repository):
-            raise PlanError(f"model {name} comes from no model hub", next=f"fleet models pin {name}")
-        with model_search.named(name):
-            before, after = await hub_models.renewed(place, self._base(), self.world.folders, self.access)
+        """The model as its source holds it today, pinned."""
+        wish = self.world.inventory.models[name]
         self._models.pop(name, None)
-        was = None if before is None else before.id
-        parts = tuple(one.sha256 for one in after.files) if after.rest else ()
-        return Renewed(after.commit, after.file, after.whole_size, after.id, was, parts)
+        return await renewal.renewed(name, wish, self._base(), self.world.folders, self.access, self.tell)
 
     async def pinned(self, name: str) -> Pinned:
         """The model of a hub as fleet.lock has it; the hub is asked where it has not."""
         wish = self.world.inventory.models[name]
-        return await model_search.pinned(
-            name, wish, self._base(), self.world.folders, self.access, self._tell
-        )
+        return await model_search.pinned(name, wish, self._base(), self.world.folders, self.access, self.tell)
 
     async def path(self, artifact: Artifact, say: Callable[[Event], None], host: str) -> Path:
         """The artifact as a local file.
@@ -95,6 +87,11 @@ class Artifacts:
                     return await trees.make_archive(
                         self.world.inventory.llama_cpp, await self.tree(), self._base(), self.world.folders
                     )
+                case "given":
+                    return await self.given[artifact.id]()
+                case "converter":
+                    index = self.world.inventory.converter_index
+                    return await converter.make_archive(artifact, index, self.world.cache)
                 case "tool":
                     return await toolchain.make_archive(artifact, self.world.cache)
                 case "prebuilt":
@@ -115,11 +112,13 @@ class Artifacts:
                         for number, file in enumerate(found.parts or (found,)):
                             if file.id == artifact.id:
                                 return await self._file(name, file, number)
+                    if (kept := kept_models.path(self.world.folders, artifact.id)).is_file():
+                        return kept
         raise PlanError(f"no {artifact.kind} called {artifact.name}", host=host)
 
     async def sha256(self, artifact: Artifact, path: Path) -> str:
-        """The hash of the file itself (the id of a model is that already)."""
-        if artifact.kind == "model":
+        """The hash of the file itself (the id of a model or of a given file is that already)."""
+        if artifact.kind in ("model", "given"):
             return artifact.id
         if path not in self._hashes:
             self._hashes[path] = await asyncio.to_thread(digest.sha256, path)
@@ -128,7 +127,11 @@ class Artifacts:
     async def keep(
         self, transport: Transport, fetch: Fetch, root: str, report: Callable[[float, float | None], None]
     ) -> int:
-        """A finished build from a host into the cache. Returns its bytes."""
+        """A finished build, or a model that was made there, from a host into the cache. Returns its bytes."""
+        if fetch.artifact.kind == "model":
+            return await kept_models.keep(
+                transport, fetch.artifact, fetch.path, root, self.world.folders, report
+            )
         if (path := self.world.cache.path(fetch.artifact)) is not None:
             return path.stat().st_size
         partial = self.world.cache.partial(fetch.artifact)
@@ -164,7 +167,7 @@ class Artifacts:
     async def _file(self, name: str, file: Artifact, number: int) -> Path:
         wish = self.world.inventory.models[name]
         return await model_search.path(
-            name, wish, file, self._base(), self.world.folders, self.access, self._tell, number
+            name, wish, file, self._base(), self.world.folders, self.access, self.tell, number
         )
 
     def _packaged(self, artifact: Artifact) -> Path:
@@ -174,5 +177,5 @@ class Artifacts:
     def _base(self) -> Path:
         return Path(self.world.inventory.path).resolve().parent
 
-    def _tell(self, message: str) -> None:
+    def tell(self, message: str) -> None:
         self.world.say(Notice(ts=self.world.clock.now(), run=self.world.run, host=None, message=message))

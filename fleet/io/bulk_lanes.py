@@ -4,11 +4,11 @@ import asyncio
 import json
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fleet.io import pins
 from fleet.io.bulk_program import Program
 from fleet.io.dial import CIPHERS, CONNECT, KEEPALIVE, KEEPALIVES, Route
 from fleet.io.ports import Folders, Random, Transport
@@ -48,17 +48,15 @@ class BulkLanes:
     ) -> None:
         self._name, self._host, self._folders, self._random = name, host, folders, random
         self.kinds: list[Callable[[], Program]] = [self._python]
-        self._folder: Path | None = None
         self.known: Path | None = None  # the file of the host's one key
         self._first: list[Program] = []
         self.made: list[Program] = []
         way, key = transport.way, transport.key
         program = shutil.which("ssh")
         if way is not None and key is not None and program is not None and can_openssh(way):
-            self._folder = Path(tempfile.mkdtemp(prefix="fleet-"))  # 0700
-            known = self.known = self._folder / "known_hosts"
-            known.touch(0o600)
-            known.write_text(f"{ALIAS} {key}\n")
+            known = self.known = folders.state / "lanes" / name
+            known.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            pins.replace(known, f"{ALIAS} {key}\n".encode())
             argv = openssh(program, way, known)
             self.kinds.insert(0, lambda: Program(name, argv, random))
 
@@ -76,8 +74,6 @@ class BulkLanes:
 
     async def close(self) -> None:
         await asyncio.gather(*(lane.close() for lane in self.made))
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
 
     def _lane(self, make: Callable[[], Program]) -> Program:
         self.made.append(make())

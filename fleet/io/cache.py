@@ -15,7 +15,7 @@ from fleet.io.digest import sha256
 
 CAP = 20 * 2**30  # bytes
 STALE = 86400.0  # seconds after which what was half fetched is given up
-ENDS = {"model": ".gguf", "file": ""}
+ENDS = {"model": ".gguf", "file": "", "converter": ".tar"}
 PACKED = ".tar.gz"  # all others
 SHIPPED = ("smoke.gguf",)  # files of fleet itself, in fleet/builds
 _numbers = itertools.count()

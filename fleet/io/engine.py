@@ -7,6 +7,7 @@ from typing import Any
 from fleet.commands.base import Request, Verb
 from fleet.core.bundle import Bundle, Bundled, ReadRecords
 from fleet.core.choices import ListFiles
+from fleet.core.conversion import AskState, HeldModel, ReadOrigin, ReadText
 from fleet.core.edits import RenewModel
 from fleet.core.errors import DeadlineError, FleetError, PlanError
 from fleet.core.events import Confirmed, HostDone, HostFailed, Planned
@@ -15,11 +16,9 @@ from fleet.core.flow import (
     Carry,
     Claim,
     Claimed,
-    Complete,
     Confirm,
     FindModel,
     FindTree,
-    Forward,
     LastMeasured,
     Look,
     Need,
@@ -35,7 +34,8 @@ from fleet.core.flow import (
 from fleet.core.plan import Artifact, Plan
 from fleet.core.routes import FindRoutes, Route
 from fleet.core.stock import CheckCached, Pull, ReadHeld, ReadStock, Survey
-from fleet.io import headers, offers, onboard, report, talk
+from fleet.core.talks import Complete, Forward
+from fleet.io import headers, offers, onboard, origins, report, talk
 from fleet.io.artifacts import Artifacts
 from fleet.io.carry import Carrier
 from fleet.io.crash import bug
@@ -198,6 +198,8 @@ class Engine:
                 return await talk.forward(world, need)
             case ReadRecords():
                 return await report.read(world, need)
+            case ReadOrigin() | ReadText() | AskState() | HeldModel():
+                return await origins.answer(world, self.artifacts, need)
             case Bundle():
                 return await self.bundles.ask(host, need)
             case ReadStock() | Pull() | CheckCached() | Survey() | ReadHeld():

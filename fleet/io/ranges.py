@@ -7,7 +7,7 @@ import httpx
 from fleet.core.errors import DeadlineError, PlanError
 from fleet.core.plan import size_text
 from fleet.core.secret import Secret
-from fleet.io import download
+from fleet.io import answers
 from fleet.models import gguf
 
 FIRST = 1 << 20  # bytes that are asked for first
@@ -16,7 +16,7 @@ UNKNOWN = 1 << 60  # bytes of a file whose server does not say; no model is so l
 
 
 def client(idle: float = 20.0, key: Secret | None = None) -> httpx.AsyncClient:
-    return download.client(idle, key)
+    return answers.client(idle, key)
 
 
 async def header(
@@ -25,7 +25,7 @@ async def header(
     *,
     deadline: float = DEADLINE,
     first: int = FIRST,
-    check: download.Check = download.check,
+    check: answers.Check = answers.check,
 ) -> tuple[gguf.Header, int | None]:
     """The header, and the bytes of the whole file where the server says.
 
@@ -44,31 +44,31 @@ async def header(
                 except gguf.Short as short:
                     if len(data) < need:
                         raise PlanError(
-                            f"{download.shown(url)} ends after {size_text(len(data))}, inside its header",
-                            next=f"curl -I {download.shown(url)}",
+                            f"{answers.shown(url)} ends after {size_text(len(data))}, inside its header",
+                            next=f"curl -I {answers.shown(url)}",
                         ) from None
                     need = max(short.need, min(2 * need, gguf.MOST_HEADER))
     except TimeoutError as error:
         raise DeadlineError(
-            f"no whole header from {download.shown(url)} in {deadline:g} s", next="the same command again"
+            f"no whole header from {answers.shown(url)} in {deadline:g} s", next="the same command again"
         ) from error
     except httpx.TransportError as error:
-        raise download.broken(url, error) from error
+        raise answers.broken(url, error) from error
 
 
 async def _more(
-    client: httpx.AsyncClient, url: str, held: bytes, need: int, check: download.Check
+    client: httpx.AsyncClient, url: str, held: bytes, need: int, check: answers.Check
 ) -> tuple[bytes, int | None]:
     """The first `need` bytes, by asking for those that are not held; and the file's length."""
     asked = {"Range": f"bytes={len(held)}-{need - 1}"}
     async with client.stream("GET", url, headers=asked) as response:
         if response.status_code == 416:
-            return held, download.range_total(response) or len(held)
+            return held, answers.range_total(response) or len(held)
         check(url, response)
         is_part = response.status_code == 206
-        whole = download.count(response.headers.get("content-length"))
-        total = download.range_total(response) if is_part else whole
-        data = bytearray(held if is_part and download.range_start(response) == len(held) else b"")
+        whole = answers.count(response.headers.get("content-length"))
+        total = answers.range_total(response) if is_part else whole
+        data = bytearray(held if is_part and answers.range_start(response) == len(held) else b"")
         async for piece in response.aiter_raw():
             data += piece
             if len(data) >= need:

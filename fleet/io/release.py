@@ -42,9 +42,8 @@ async def _pack(artifact: Artifact, asset: Asset, file: Path, cache: Cache) -> P
     packed = cache.partial(artifact)
     try:
         await asyncio.to_thread(repack, file, packed, asset.name)
+        return await cache.adopt(artifact, packed)
     except OSError as error:
         raise full(cache.folder, error) from error
-    except BaseException:
+    finally:
         packed.unlink(missing_ok=True)
-        raise
-    return await cache.adopt(artifact, packed)

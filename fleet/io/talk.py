@@ -7,7 +7,8 @@ from typing import Any
 
 from fleet.core.errors import FleetError, StepError
 from fleet.core.events import Notice
-from fleet.core.flow import Complete, Completion, Forward, Tail
+from fleet.core.flow import Tail
+from fleet.core.talks import Complete, Completion, Forward
 from fleet.core.text import safe_line, safe_text
 from fleet.io.http import stream_lines
 from fleet.io.ports import Stream

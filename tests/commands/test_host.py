@@ -248,6 +248,15 @@ def test_a_model_is_pinned_to_what_its_source_holds() -> None:
     assert end(flow, True).sha256 == "5" * 64
 
 
+@pytest.mark.parametrize("source", ["url:https://x.example/m.gguf", "package:m==1"])
+def test_a_model_behind_an_address_is_taken_anew_before_it_is_pinned(source) -> None:
+    inventory = Inventory(models={"m": Model(source=source, allow_unpinned=True)})
+    flow = models_pin.flow(ask("models-pin", model="m"), inventory, "")
+    assert next(flow) == RenewModel("m")
+    assert flow.send(Renewed("", "", 7, "5" * 64, "4" * 64)) == EditInventory(PinModel("m", "5" * 64))
+    assert end(flow, True).commit is None
+
+
 def test_a_model_of_a_hub_is_pinned_anew_and_not_fetched() -> None:
     model = Model(source="hf:a/b:Q4_K_M")
     flow = models_pin.flow(ask("models-pin", model="m"), Inventory(models={"m": model}), "")

@@ -41,6 +41,8 @@ class Served:
                 outer.asked.append(Asked(self.path, headers.get("Authorization"), headers.get("Range")))
                 outer.answer(self)
 
+            do_HEAD = do_GET
+
             def log_message(self, *arguments: object) -> None:
                 pass
 
@@ -68,7 +70,8 @@ def send(request: BaseHTTPRequestHandler, status: int, body: bytes = b"", **head
         request.send_header(name.replace("_", "-"), value)
     request.send_header("Content-Length", str(len(body)))
     request.end_headers()
-    request.wfile.write(body)
+    if request.command != "HEAD":
+        request.wfile.write(body)
 
 
 class Storage(Served):

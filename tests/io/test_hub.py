@@ -13,17 +13,10 @@ from fleet.io.hub import Hub
 from fleet.models.layout import layout
 from fleet.sources import base as sources
 from tests.io.controllers import GGUF, OTHER, SHA256, Here
-from tests.io.hubs import COMMIT, NEXT, TOKEN, ModelHub, Repo
+from tests.io.hubs import COMMIT, NEXT, TOKEN, Repo
 from tests.shapes import Shape, write
 
 SOURCE = "hf:acme/Tiny-GGUF:Q4_K_M"
-FILES = {
-    "Tiny-Q8_0.gguf": b"GGUF8",
-    "Tiny-Q4_K_M.gguf": GGUF,
-    "mmproj-Tiny-Q4_K_M.gguf": b"GGUFm",
-}
-
-
 ENTRY = f"""schema = "fleet.lock/1"
 [models."hf:a/b"]
 commit = "{{commit}}"
@@ -31,22 +24,6 @@ file = "{{file}}"
 size = 3
 sha256 = "{SHA256}"
 """
-
-
-@pytest.fixture
-def hub():
-    running = ModelHub()
-    running.repos["acme/Tiny-GGUF"] = Repo(dict(FILES))
-    yield running
-    running.close()
-
-
-@pytest.fixture
-def here(tmp_path, hub) -> Here:
-    (tmp_path / "inventory").mkdir()
-    made = Here(tmp_path / "inventory", tmp_path / "state", tmp_path / "cache", tmp_path / "config")
-    made.environ["HF_ENDPOINT"] = hub.url
-    return made
 
 
 def locked(here: Here) -> dict:

@@ -4,19 +4,11 @@ import pytest
 
 from tests.controller import Controller
 from tests.io.controllers import GGUF, OTHER, SHA256
-from tests.io.hubs import COMMIT, NEXT, TOKEN, ModelHub, Repo
+from tests.io.hubs import COMMIT, NEXT, TOKEN, Repo
 from tests.live.sites import digest
 from tests.parts import split
 
 SOURCE = "hf:acme/Tiny-GGUF:Q4_K_M"
-
-
-@pytest.fixture
-def hub():
-    running = ModelHub()
-    running.repos["acme/Tiny-GGUF"] = Repo({"Tiny-Q4_K_M.gguf": GGUF})
-    yield running
-    running.close()
 
 
 @pytest.fixture

@@ -5,27 +5,9 @@ import pytest
 from fleet.core.errors import DeadlineError, FleetError, PlanError, ProbeError
 from fleet.io.hub import Hub
 from fleet.sources import base as sources
-from tests.io.controllers import GGUF, Here
-from tests.io.hubs import TOKEN, ModelHub, Repo
+from tests.io.hubs import TOKEN
 
 SOURCE = "hf:acme/Tiny-GGUF:Q4_K_M"
-FILES = {"Tiny-Q4_K_M.gguf": GGUF}
-
-
-@pytest.fixture
-def hub():
-    running = ModelHub()
-    running.repos["acme/Tiny-GGUF"] = Repo(dict(FILES))
-    yield running
-    running.close()
-
-
-@pytest.fixture
-def here(tmp_path, hub) -> Here:
-    (tmp_path / "inventory").mkdir()
-    made = Here(tmp_path / "inventory", tmp_path / "state", tmp_path / "cache", tmp_path / "config")
-    made.environ["HF_ENDPOINT"] = hub.url
-    return made
 
 
 @pytest.mark.parametrize(

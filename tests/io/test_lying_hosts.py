@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from fleet.core.errors import FleetError, StepError
-from fleet.core.flow import Complete
 from fleet.core.inventory import Inventory
 from fleet.core.plan import Artifact, Fetch, Run
+from fleet.core.talks import Complete
 from fleet.io import talk
 from fleet.io.artifacts import Artifacts
 from fleet.io.clock import SystemClock, SystemRandom

@@ -1,19 +1,15 @@
 """Model files on the controller: on its disks."""
 
 import os
+import struct
 import tomllib
 from pathlib import Path
 
 import pytest
 
 from fleet.core.errors import FleetError, InventoryError, PlanError
-from tests.io.controllers import GGUF, SHA256, Here
-
-
-@pytest.fixture
-def here(tmp_path) -> Here:
-    (tmp_path / "inventory").mkdir()
-    return Here(tmp_path / "inventory", tmp_path / "state", tmp_path / "cache", tmp_path / "config")
+from fleet.core.inventory import Model
+from tests.io.controllers import GGUF, SHA256
 
 
 @pytest.fixture
@@ -27,6 +23,60 @@ async def test_a_file_is_used_where_it_is(here, file):
     found = await here.find(f"file:{file.name}")
     assert (found.kind, found.id, found.name, found.size) == ("model", SHA256, "tiny", len(GGUF))
     assert await here.path() == file
+    assert here.kept() == []
+
+
+@pytest.mark.parametrize(
+    "name", ["a 'b' \"c\".gguf", "módèl 模型.gguf", "$(touch x) `y`.gguf", "./-m.gguf", "100%.gguf"]
+)
+async def test_a_name_may_hold_all_that_a_line_of_the_inventory_can(here, name):
+    (here.base / name).write_bytes(GGUF)
+    assert (await here.find(f"file:{name}")).size == len(GGUF)
+    assert (await here.path()).name == name.removeprefix("./")
+
+
+def test_a_name_with_a_newline_is_refused_where_it_is_written(here):
+    with pytest.raises(ValueError, match="a line of text without control characters"):
+        Model(source="file:a\nb.gguf")
+
+
+async def test_a_link_is_the_file_that_it_leads_to(here, file):
+    (here.base / "link.gguf").symlink_to(file.name)
+    assert (await here.find("file:link.gguf")).id == SHA256
+    (here.base / "gone.gguf").symlink_to("nowhere")
+    with pytest.raises(PlanError, match="there is no file"):
+        await here.find("file:gone.gguf")
+    (here.base / "loop.gguf").symlink_to("loop.gguf")
+    with pytest.raises(FleetError, match="symbolic links") as caught:
+        await here.find("file:loop.gguf")
+    assert caught.value.next.startswith("ls -l ")
+
+
+async def test_a_link_that_is_turned_to_other_bytes_is_noticed(here, file):
+    (here.base / "other.gguf").write_bytes(GGUF + b"more")
+    (here.base / "link.gguf").symlink_to(file.name)
+    await here.find("file:link.gguf", None, unpinned=True)
+    (here.base / "link.gguf").unlink()
+    (here.base / "link.gguf").symlink_to("other.gguf")
+    with pytest.raises(FleetError, match="was changed a moment ago"):
+        await here.path()
+
+
+BOMBS = {
+    "tensors": (0, 1 << 62, 0),
+    "keys": (1 << 62, 0, 0),
+    "a long key": (1, 0, 1 << 62),
+    "a key of 1 GiB": (1, 0, 1 << 30),
+}
+
+
+@pytest.mark.parametrize(("keys", "tensors", "length"), BOMBS.values(), ids=BOMBS)
+async def test_a_header_that_claims_more_than_any_model_has_is_one_sentence(here, keys, tensors, length):
+    file = here.base / "bomb.gguf"
+    file.write_bytes(b"GGUF" + struct.pack("<IQQQ", 3, tensors, keys, length) + bytes(100))
+    with pytest.raises(PlanError) as caught:
+        await here.find(f"file:{file.name}")
+    assert caught.value.next
     assert here.kept() == []
 
 

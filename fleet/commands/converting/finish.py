@@ -1,0 +1,74 @@
+"""After a conversion: its files where they are wanted, and which of them to serve on each host."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from fleet.core.conversion import HeldModel
+from fleet.core.facts import Facts
+from fleet.core.flow import Flow, ReadWeights, carry, confirm, probe
+from fleet.core.plan import Artifact, Fetch, Plan, Step
+from fleet.core.render import rate_text
+from fleet.models import plan as models
+from fleet.models.judge import judge, likely
+from fleet.models.outcome import Judged, Made, best, loss
+from fleet.models.weights import Weights
+from fleet.models.wish import Wish
+
+if TYPE_CHECKING:
+    from fleet.core.inventory import Inventory
+
+CONTEXT = 8192  # tokens that a type must leave room for, to be advised
+
+
+def bring(where: str, pushed: tuple[str, ...], made: Iterable[Made]) -> Flow[None]:
+    """Every result into this machine's cache, from there to where it is wanted; covered by the first yes."""
+    facts: dict[str, Facts] = {}
+    for name in pushed:
+        facts[name] = yield from probe(name)
+    fetched: list[Step] = []
+    wanted: list[tuple[str, Artifact]] = []
+    for one in made:
+        key = f"convert:{one.job.id}"
+        for result in one.results:
+            artifact = Artifact("model", result.sha256, f"{one.job.origin.name} {result.type}", result.size)
+            wanted.append((key, artifact))
+            held: str | None = yield HeldModel(result.sha256)
+            if held is None:
+                fetch = Fetch(artifact, models.path(artifact))
+                fetched.append(Step(f"fetch {artifact.name}", fetch, key, "push", result.size))
+    plans = [Plan(where, tuple(fetched))]
+    for name in pushed:
+        steps = []
+        for key, artifact in wanted:
+            steps += [replace(step, key=key) for step in models.steps(facts[name], [artifact])]
+        plans.append(Plan(name, tuple(steps)))
+    for plan in plans:
+        if plan.steps and (yield from confirm(plan)):
+            yield from carry(plan)
+
+
+def advice(
+    inventory: "Inventory", hosts: Iterable[str], made: Iterable[Made], paths: Mapping[str, str]
+) -> Flow[tuple[str, ...]]:
+    """For each host and model the type to serve there: by fit, speed and loss."""
+    found = []
+    for host in hosts:
+        facts = yield from probe(host)
+        backend, _ = likely(inventory.hosts[host], facts)
+        for one in made:
+            judged = []
+            for result in one.results:
+                weights: Weights = yield ReadWeights(paths[result.sha256])
+                fit = judge(facts, backend, weights, Wish(context=CONTEXT, cache_ram=0))
+                tps = fit.speed.tps if fit.speed else None
+                lost = loss(one.measured(result), result.type)
+                judged.append(Judged(result, fit.verdict == "fits", tps, lost))
+            choice = best(judged)
+            name = one.job.origin.name
+            if choice is None:
+                found.append(f"{name} on {host}: no type of these fits with {CONTEXT} tokens of context")
+                continue
+            speed = f", about {rate_text(choice.tps)} tokens/s" if choice.tps else ", speed unknown"
+            found.append(f"{name} on {host}: {choice.result.type}, which loses least of what fits{speed}")
+    return tuple(found)
