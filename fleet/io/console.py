@@ -148,7 +148,7 @@ class Console:
         if question.level >= 3 and count > 1:
             raise DeclinedError(
                 f"{question.verb.replace('-', ' ')} cannot be undone and is done on one host at a time",
-                next=f"name only {question.plans[0].host}",
+                next=f"fleet {question.verb.replace('-', ' ')} {question.plans[0].host}",
             )
 
     def _check_yes(self, question: Question, count: int) -> None:

@@ -54,7 +54,8 @@ async def _read(world: "World", artifacts: "Artifacts", model: str) -> Weights:
             return join(model, await hub_models.headers(place, None, artifacts.access), None)
         if isinstance(place, Image):
             layer = (await registry.look(place, artifacts.access)).model
-            return await _addresses(registry.url(place, layer.sha256, artifacts.access), model, layer.sha256)
+            url = registry.url(place, layer.sha256, artifacts.access)
+            return await _addresses([url], model, layer.sha256)
         return await _at(place, Path.cwd(), model, None)
     wish = world.inventory.models[model]
     place = sources.parse(wish.source)

@@ -25,7 +25,8 @@ class Crowds:
         self._crowds: dict[str, Crowd] = {}
 
     def expect(self, host: str, plan: Plan) -> None:
-        """The host is about to want what its plan brings."""
+        """The host is about to want what its plan brings; in later rounds it is answered by itself."""
+        self._routed.add(host)
         for step in plan.steps:
             if isinstance(step.action, Put) and step.action.artifact.kind == "model":
                 self._wanted.setdefault(step.action.artifact.id, set()).add(host)
