@@ -14,7 +14,7 @@ TYPES = ("Q4_K_M", "Q5_K_M", "Q8_0")
 
 @pytest.fixture
 def site(embedded, controllers):
-    host = embedded.up(["maker"])["maker"]
+    host = embedded.up(["m"])["m"]
     share_compilations(host.home)
     controller = controllers()
     controller.write([host], servers={})
