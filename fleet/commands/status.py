@@ -107,7 +107,7 @@ def lines(request: Request, results: Results) -> Iterable[str]:
                 reasons.append(f"-> next: fleet start {server.name}@{host}")
         if result.error is not None:
             reasons += str(result.error).splitlines()
-    yield from table(head, rows, WIDTH)
+    yield from table(head, rows, WIDTH, {"GEN t/s", "MEM", "AGE"})
     yield from reasons
 
 

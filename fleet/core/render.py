@@ -1,6 +1,6 @@
 """Values as a person reads them: plans, ages, tables. Plain text, no colour."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
 from textwrap import wrap
 
@@ -48,18 +48,22 @@ def rate_text(rate: float | None) -> str:
     return f"{rate:.1f}" if rate < 100 else f"{rate:.0f}"
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], most: int | None = None) -> list[str]:
+def table(
+    head: Sequence[str], rows: Iterable[Sequence[str]], most: int | None = None, whole: Container[str] = ()
+) -> list[str]:
     """Columns as wide as their widest cell, two spaces between them.
 
     Args:
         most: columns of a line; where it is wider, the widest cells lose their middle.
+        whole: heads of columns that lose nothing: a number and its age.
     """
     lines = [tuple(head), *(tuple(row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     if most is not None:
         room = most - 2 * (len(widths) - 1)
-        while sum(widths) > room and max(widths) > SHORTEST:
-            widths[widths.index(max(widths))] -= 1
+        cut = [column for column, name in enumerate(head) if name not in whole]
+        while sum(widths) > room and max(widths[column] for column in cut) > SHORTEST:
+            widths[max(cut, key=lambda column: widths[column])] -= 1
         lines = [tuple(map(shortened, line, widths)) for line in lines]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()

@@ -7,6 +7,7 @@ from fleet.core.errors import ProbeError, UnreachableError
 from fleet.core.facts import Live, Memory, Slot
 from fleet.core.flow import LastMeasured, Look, Probe
 from fleet.core.proof import Expected, Proof
+from fleet.core.render import table
 from tests.commands.values import INVENTORY, ended, facts, instance, request, thrown
 
 GONE = UnreachableError("no answer", next="ssh laptop")
@@ -200,3 +201,10 @@ def test_the_table_has_a_line_for_each_server_and_the_reasons_below():
     assert lines[2].split()[:2] == ["b", "down"]
     assert lines[3] == "a: chat failed: exit 1"
     assert lines[-1] == "-> next: ssh laptop"
+
+
+def test_a_narrow_table_cuts_names_and_never_a_number_or_its_age():
+    head, row = ("HOST", "GEN t/s"), ("a-host-with-a-long-name", "53.5 (3s ago)")
+    (_, line) = table(head, [row], 24, {"GEN t/s"})
+    assert line.endswith("  53.5 (3s ago)")
+    assert len(line) <= 24
