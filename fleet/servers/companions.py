@@ -14,6 +14,7 @@ from fleet.core.flow import Flow, ReadWeights
 from fleet.core.plan import Artifact, size_text
 from fleet.models import kv
 from fleet.models import plan as models
+from fleet.models.keeping import belonging
 from fleet.models.layout import Layout, layout
 from fleet.models.weights import Weights
 from fleet.models.wish import Wish
@@ -70,11 +71,7 @@ NONE = Extra(0)
 
 def everything(inventory: "Inventory", names: Sequence[str]) -> tuple[str, ...]:
     """Models of the inventory and what is served with them, each once."""
-    found = []
-    for name in names:
-        beside = inventory.models[name].companions if name in inventory.models else ()
-        found += [name, *(other for _, other in beside)]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(one for name in names for one in belonging(inventory, name)))
 
 
 def companions(
