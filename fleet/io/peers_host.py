@@ -116,9 +116,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         try:
             start, length = share.asked(self.path)
         except ValueError:
-            self.close_connection = True
             self.send_response_only(404)
             self.send_header("Content-Length", "0")
+            self.send_header("Connection", "close")
             self.end_headers()
             return
         self.send_response_only(200)

@@ -204,6 +204,6 @@ async def test_only_who_knows_the_token_gets_a_chunk(hosts, rigged, tmp_path):
             f"/secret/{sha256}/٣",
         ):
             answer = await client.get(path)
-            answers.append((answer.status_code, len(answer.content)))
+            answers.append((answer.status_code, len(answer.content), answer.headers.get("Connection")))
     await peer.close()
-    assert answers == [(200, MIB), *[(404, 0)] * 8]
+    assert answers == [(200, MIB, None), *[(404, 0, "close")] * 8]

@@ -52,7 +52,7 @@ def test_deploying_twice_does_nothing_the_second_time(site):
 
 def test_a_question_is_answered_and_its_speed_is_in_the_status(site):
     answer = site.controller.well("chat", "chat@h1", "Once upon a time", "--max-tokens", "24", "--json").host
-    assert answer["tokens"] == 24
+    assert 0 < answer["tokens"] <= 24  # a model may end before it is cut off
     assert answer["generation_tps"] > 0
     assert answer["ttft_s"] > 0
     server = site.server()
