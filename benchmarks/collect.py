@@ -56,9 +56,9 @@ async def measured(hosts: dict[str, Any], seconds: float) -> list[dict[str, Any]
     """CPU, memory and lines of a collector on these hosts, once all of them have answered."""
     from fleet.core.events import Event, Heartbeat, Sampled
     from fleet.core.inventory import Inventory
-    from fleet.io.collect import Collector
     from fleet.io.folders import SystemFolders
     from fleet.io.runs import world
+    from fleet.io.servers.collect import Collector
     from tests.io.watching import Screen, wish
 
     counts: Counter[str] = Counter()

@@ -105,12 +105,12 @@ class Site:
 
     async def _fleet(self) -> Taken:
         from fleet.core.inventory import Host
-        from fleet.io import ssh
-        from fleet.io.bulk_lanes import BulkLanes
         from fleet.io.clock import SystemClock, SystemRandom
         from fleet.io.folders import SystemFolders
-        from fleet.io.pins import Pins
-        from fleet.io.push import push
+        from fleet.io.push.file import push
+        from fleet.io.push.lanes import BulkLanes
+        from fleet.io.ssh import transport as ssh
+        from fleet.io.ssh.pins import Pins
 
         folders = SystemFolders(*(self.folder / name for name in ("state", "cache", "config")))
         wish = Host.model_validate(

@@ -17,7 +17,7 @@ import click
 from fleet import __version__
 from fleet.core.errors import FleetError
 from fleet.io import folders
-from fleet.io.inventory_names import names
+from fleet.io.inventory.names import names
 
 HERE = Path(__file__).parent
 KEPT = "completion-"  # file name in the cache folder

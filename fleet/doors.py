@@ -20,7 +20,7 @@ def open_door(name: str, values: Mapping[str, Any]) -> int:
                 is_json=bool(values["json"]), is_kept=bool(values["keep"]), simulated=values["simulated"]
             )
         case "init":
-            from fleet.io.init import main as initialise
+            from fleet.io.inventory.init import main as initialise
 
             return initialise(values)
     raise UsageError(f"no door called {name!r}")

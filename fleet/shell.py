@@ -16,8 +16,8 @@ from fleet.commands.base import Request, Verb
 from fleet.core import targets
 from fleet.core.errors import INTERRUPTED, FleetError, InventoryError, PlanError
 from fleet.core.inventory import Inventory
-from fleet.io import inventory_file
 from fleet.io.console import Console
+from fleet.io.inventory import file as inventory_file
 from fleet.io.runs import carry_out, world
 
 PERCENT = re.compile(r"\d%")

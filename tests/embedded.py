@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fleet.io.sshd import make_key
+from fleet.io.ssh.sshd import make_key
 
 ADDRESS = "127.0.0.1"
 PS = ("ps", "-axww", "-o", "pid=,args=")
@@ -36,7 +36,15 @@ class EmbeddedHost:
         """Listen, on the port it had before if it had one."""
         self._server = subprocess.Popen(
             [
-                *(sys.executable, "-m", "fleet.io.sshd", "--home", str(self.home), "--port", str(self.port)),
+                *(
+                    sys.executable,
+                    "-m",
+                    "fleet.io.ssh.sshd",
+                    "--home",
+                    str(self.home),
+                    "--port",
+                    str(self.port),
+                ),
                 *("--keys", str(self.key.with_suffix(".pub")), "--host-key", str(self.host_key_file)),
                 *(("--path", self.path) if self.path else ()),
             ],

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from fleet.core.facts import Facts
-from fleet.io.model_memory import read_header
+from fleet.io.models.memory import read_header
 from fleet.models import buffers
 from fleet.models.buffers import Buffers
 from fleet.models.layout import Layout, layout

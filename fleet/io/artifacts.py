@@ -14,9 +14,13 @@ from fleet.core.errors import PlanError, StepError
 from fleet.core.events import Event, Notice
 from fleet.core.flow import Tree
 from fleet.core.plan import Artifact, Fetch, size_text
-from fleet.io import converter, digest, kept_models, model_search, release, renewal, toolchain, trees
+from fleet.io import digest
+from fleet.io.builds import release, toolchain, trees
 from fleet.io.cache import full
-from fleet.io.hub_access import Access
+from fleet.io.hubs.access import Access
+from fleet.io.models import converter, renewal
+from fleet.io.models import kept as kept_models
+from fleet.io.models import search as model_search
 from fleet.io.ports import Transport
 from fleet.io.shelltext import placed
 from fleet.io.world import World

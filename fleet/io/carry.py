@@ -13,16 +13,16 @@ from fleet.core.flow import Carried
 from fleet.core.plan import Artifact, Built, Drained, Fetch, Plan, Put, Ready, Run, Step, Wait, Write
 from fleet.core.shell import complaint
 from fleet.core.text import safe_line, safe_text
-from fleet.io import ready
 from fleet.io.artifacts import Artifacts
-from fleet.io.builders import BuilderLost, Builders
-from fleet.io.bulk_lanes import lanes
+from fleet.io.builds.builders import BuilderLost, Builders
 from fleet.io.jobs import run_job
 from fleet.io.locks import hold
-from fleet.io.pace import Paces
 from fleet.io.ports import Transport
-from fleet.io.push import push
-from fleet.io.sharing import Crowds
+from fleet.io.push.file import push
+from fleet.io.push.lanes import lanes
+from fleet.io.push.pace import Paces
+from fleet.io.push.sharing import Crowds
+from fleet.io.servers import ready
 from fleet.io.shelltext import placed, taken_over, writing
 from fleet.io.world import World, is_lost
 from fleet.platforms.base import FENCED

@@ -13,9 +13,9 @@ from pathlib import Path
 from fleet.core.errors import StepError
 from fleet.core.inventory import Inventory
 from fleet.core.text import safe_line
-from fleet.io import inventory_file
 from fleet.io.folders import find
-from fleet.io.sshd import SEARCH
+from fleet.io.inventory import file as inventory_file
+from fleet.io.ssh.sshd import SEARCH
 
 HOSTS = ("alder", "birch", "cedar")
 PATH_MOST = 60  # bytes of the folder's path; a server's socket path may have 103
@@ -62,7 +62,7 @@ async def hosts() -> AsyncIterator[Inventory]:
     keys.mkdir(mode=0o700, parents=True, exist_ok=True)
     for held in base.glob("*/fleet/services/*/held"):
         held.unlink()  # by the demo that was interrupted, not by a person
-    from fleet.io.sshd import make_key
+    from fleet.io.ssh.sshd import make_key
 
     make_key(keys / "login")
     processes: list[asyncio.subprocess.Process] = []
@@ -103,7 +103,7 @@ async def _start(base: Path, name: str) -> tuple[asyncio.subprocess.Process, int
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "fleet.io.sshd",
+        "fleet.io.ssh.sshd",
         *argv,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,

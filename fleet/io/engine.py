@@ -35,16 +35,19 @@ from fleet.core.plan import Artifact, Plan
 from fleet.core.routes import FindRoutes, Route
 from fleet.core.stock import CheckCached, Pull, ReadHeld, ReadStock, Survey
 from fleet.core.talks import Complete, Forward
-from fleet.io import headers, offers, onboard, origins, report, talk
+from fleet.io import report, talk
 from fleet.io.artifacts import Artifacts
 from fleet.io.carry import Carrier
 from fleet.io.crash import bug
 from fleet.io.door import Question
 from fleet.io.gather import Gather
-from fleet.io.looks import look
-from fleet.io.pace import Paces, limit
-from fleet.io.programs import said
-from fleet.io.stock import Stock
+from fleet.io.hubs import offers
+from fleet.io.inventory import onboard
+from fleet.io.models import headers, origins
+from fleet.io.models.stock import Stock
+from fleet.io.push.pace import Paces, limit
+from fleet.io.servers.looks import look
+from fleet.io.servers.programs import said
 from fleet.io.world import World, actor
 
 

@@ -250,10 +250,10 @@ def links(
     ssh_config: Path | None = None,
 ) -> Links:
     """The links to the hosts of an inventory, over SSH or local as each says."""
-    from fleet.io import ssh
-    from fleet.io.gate import Gate
     from fleet.io.local import LocalTransport
-    from fleet.io.pins import Pins
+    from fleet.io.ssh import transport as ssh
+    from fleet.io.ssh.gate import Gate
+    from fleet.io.ssh.pins import Pins
 
     clock, random = clock or SystemClock(), random or SystemRandom()
     pins, gate = Pins(folders.state, clock), Gate()

@@ -13,9 +13,9 @@ from fleet.core.errors import InventoryError
 from fleet.core.inventory import Inventory
 from fleet.core.snapshot import dump, load
 from fleet.core.state import Known, State, beginning
-from fleet.io import inventory_file
 from fleet.io.desk import Desk
 from fleet.io.folders import find
+from fleet.io.inventory import file as inventory_file
 from fleet.tui.feed import Feed
 from fleet.tui.launch import make
 from fleet.tui.options import Options, check_terminal

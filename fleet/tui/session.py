@@ -8,9 +8,9 @@ from dataclasses import replace
 from fleet.core.errors import DeclinedError, FleetError
 from fleet.core.events import Event, HostFailed, Notice
 from fleet.core.inventory import Inventory
-from fleet.io.collect import Collector
 from fleet.io.door import Question
 from fleet.io.runs import carry_out, world
+from fleet.io.servers.collect import Collector
 from fleet.io.world import World
 from fleet.shell import request_of
 from fleet.tui.feed import ConfirmRequest, Feed, Reply

@@ -13,7 +13,8 @@ from fleet.core.flow import Claimed, Tree
 from fleet.core.inventory import Host, LlamaCpp
 from fleet.core.plan import Artifact, Fetch, Put, Run
 from fleet.core.shell import assign
-from fleet.io import folders, trees
+from fleet.io import folders
+from fleet.io.builds import trees
 from fleet.io.cache import Cache
 from tests.builds.hosts import probed, run
 from tests.controller import compiling

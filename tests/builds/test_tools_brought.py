@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fleet.builds.tools import CMAKE, NINJA, fitting, steps
-from fleet.io.archive import Entry, write_archive
+from fleet.io.builds.archive import Entry, write_archive
 from tests.builds.hosts import run
 from tests.builds.tiny import BIN, HEAD, MAIN, TARGETS
 from tests.builds.values import LAPTOP

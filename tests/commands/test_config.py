@@ -8,7 +8,7 @@ import pytest
 
 from fleet.commands.base import Request
 from fleet.commands.config_show import document, flow, lines
-from fleet.io.inventory_file import load
+from fleet.io.inventory.file import load
 
 INVENTORY = load(Path(__file__).resolve().parents[2] / "inventory.toml")
 

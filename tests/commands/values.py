@@ -13,7 +13,7 @@ from fleet.core.inventory import Host, Inventory, Model, Server
 from fleet.core.plan import Artifact, Plan
 from fleet.core.routes import FindRoutes
 from fleet.core.stock import Known, ReadStock, Stocked
-from fleet.io.model_memory import read_header
+from fleet.io.models.memory import read_header
 from fleet.models.weights import join
 from tests.servers.values import SMOKE, facts, instance
 

@@ -7,7 +7,7 @@ import pytest
 
 from fleet.core.errors import InventoryError
 from fleet.core.inventory import Inventory, parse
-from fleet.io.inventory_shelves import CHECK, judge, options
+from fleet.io.inventory.shelves import CHECK, judge, options
 
 HOST = '[hosts.mac]\naddress = "x"\n'
 PRIVATE = 'defaults.private_networks = ["10.0.0.0/8"]\n'

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fleet.core.inventory import LlamaCpp
-from fleet.io import trees
+from fleet.io.builds import trees
 
 FILES = {
     "CMakeLists.txt": b"project(tiny)\n",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import fleet.builds
 from fleet.core.inventory import Model
-from fleet.io import model_search
-from fleet.io.hub_access import Access
+from fleet.io.hubs.access import Access
+from fleet.io.models import search as model_search
 
 GGUF = (Path(fleet.builds.__file__).parent / "smoke.gguf").read_bytes()
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fleet.io.clock import SystemClock, SystemRandom
-from fleet.io.manifest import manifest
-from fleet.io.peers_crowd import Crowd, Lender, Wish
 from fleet.io.ports import Transport
-from fleet.io.push import Sharing, push
+from fleet.io.push.crowd import Crowd, Lender, Wish
+from fleet.io.push.file import Sharing, push
+from fleet.io.push.manifest import manifest
 from tests.io.pushing import World
 
 MIB = 1 << 20

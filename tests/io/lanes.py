@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from fleet.core.inventory import Host
-from fleet.io import ssh
-from fleet.io.bulk_lanes import BulkLanes
 from fleet.io.clock import SystemClock, SystemRandom
 from fleet.io.folders import SystemFolders
-from fleet.io.pins import Pins
-from fleet.io.push import push
-from fleet.io.ssh import SshTransport
+from fleet.io.push.file import push
+from fleet.io.push.lanes import BulkLanes
+from fleet.io.ssh import transport as ssh
+from fleet.io.ssh.pins import Pins
+from fleet.io.ssh.transport import SshTransport
 from tests.io.pushing import CHUNK, MIB, World
 from tests.rig.hosts import RigHost
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fleet.core.inventory import Host
-from fleet.io import ssh, sshd
 from fleet.io.clock import SystemClock
-from fleet.io.pins import Pins
-from fleet.io.ssh import SshTransport
+from fleet.io.ssh import sshd
+from fleet.io.ssh import transport as ssh
+from fleet.io.ssh.pins import Pins
+from fleet.io.ssh.transport import SshTransport
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from fleet.core.errors import UnreachableError
 from fleet.io.clock import SystemClock
 from fleet.io.local import LocalTransport
-from fleet.io.push import push
+from fleet.io.push.file import push
 
 MIB = 1 << 20
 

@@ -7,7 +7,7 @@ import tarfile
 import pytest
 
 from fleet.core.errors import FleetError
-from fleet.io import trees
+from fleet.io.builds import trees
 from tests.io.checkouts import FILES, Places, checkout, fetched, packed, wish
 
 

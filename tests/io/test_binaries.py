@@ -9,7 +9,7 @@ import zipfile
 import pytest
 
 from fleet.core.errors import FleetError
-from fleet.io.binaries import LARGEST, repack
+from fleet.io.builds.binaries import LARGEST, repack
 
 TOP = "llama-b11434/"
 HONEST = {f"{TOP}llama-server": "server", f"{TOP}llama-bench": "bench"}

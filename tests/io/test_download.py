@@ -6,7 +6,8 @@ import tomllib
 import pytest
 
 from fleet.core.errors import DeadlineError, FleetError, InventoryError, PlanError
-from fleet.io import download, renewal
+from fleet.io.fetch import download
+from fleet.io.models import renewal
 from tests.io.controllers import GGUF, OTHER, SHA256
 from tests.io.files import FileServer
 

@@ -1,6 +1,6 @@
 """What of an address may be printed."""
 
-from fleet.io.answers import shown
+from fleet.io.fetch.answers import shown
 
 
 def test_a_signed_link_is_printed_without_its_signature():

@@ -7,9 +7,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from fleet.core.errors import FleetError, PlanError
-from fleet.io import ranges
-from fleet.io.headers import _at
-from fleet.io.model_memory import read_header
+from fleet.io.fetch import ranges
+from fleet.io.models.headers import _at
+from fleet.io.models.memory import read_header
 from fleet.models.layout import layout
 from fleet.sources.base import Local
 from tests.parts import SMOKE, split

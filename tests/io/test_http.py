@@ -10,8 +10,8 @@ import pytest
 from fleet.core.errors import DeadlineError, FleetError, StepError
 from fleet.core.secret import Secret
 from fleet.io.http import request, stream_lines
-from fleet.io.poll import Poller
 from fleet.io.ports import Transport
+from fleet.io.servers.poll import Poller
 from tests.io.near import near
 
 Say = Callable[[bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

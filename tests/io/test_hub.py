@@ -8,8 +8,9 @@ import tomllib
 import pytest
 
 from fleet.core.errors import FleetError, InventoryError, PlanError
-from fleet.io import hub_models, model_search
-from fleet.io.hub import Hub
+from fleet.io.hubs import models as hub_models
+from fleet.io.hubs.hub import Hub
+from fleet.io.models import search as model_search
 from fleet.models.layout import layout
 from fleet.sources import base as sources
 from tests.io.controllers import GGUF, OTHER, SHA256, Here

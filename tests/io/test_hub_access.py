@@ -6,7 +6,7 @@ import pytest
 
 from fleet.core.errors import FleetError, UsageError
 from fleet.core.secret import Secret
-from fleet.io.hub_access import Access
+from fleet.io.hubs.access import Access
 
 SITE = "https://huggingface.co"
 MIRROR = "https://mirror.example/hf"

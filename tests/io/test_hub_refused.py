@@ -3,7 +3,7 @@
 import pytest
 
 from fleet.core.errors import DeadlineError, FleetError, PlanError, ProbeError
-from fleet.io.hub import Hub
+from fleet.io.hubs.hub import Hub
 from fleet.sources import base as sources
 from tests.io.hubs import TOKEN
 

@@ -9,9 +9,9 @@ import pytest
 from fleet.core.errors import FleetError, InventoryError, UnreachableError
 from fleet.core.inventory import Host
 from fleet.io.clock import SystemClock
-from fleet.io.init import init, render, uname
-from fleet.io.inventory_file import load
-from fleet.io.ssh_config import listed
+from fleet.io.inventory.file import load
+from fleet.io.inventory.init import init, render, uname
+from fleet.io.ssh.config import listed
 from tests.io.near import near
 
 

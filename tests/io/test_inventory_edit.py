@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from fleet.core.edits import AddHost, Operation, PinModel, RemoveHost, SetHostKey
 from fleet.core.errors import InventoryError
-from fleet.io.inventory_edit import change
-from fleet.io.inventory_file import edit, load
+from fleet.io.inventory.edit import change
+from fleet.io.inventory.file import edit, load
 
 SAMPLE = Path(__file__).resolve().parents[2] / "inventory.toml"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fleet.core.errors import InventoryError
-from fleet.io.inventory_file import CAP, find, load
+from fleet.io.inventory.file import CAP, find, load
 
 SAMPLE = Path(__file__).resolve().parents[2] / "inventory.toml"
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from fleet.io.push_part import chunk_size
+from fleet.io.push.part import chunk_size
 from tests.controller import SMOKE, Controller
 from tests.embedded import Embedded, EmbeddedHost
 from tests.inside import Inside

@@ -10,9 +10,9 @@ from fleet.core.errors import FleetError, StepError, UnreachableError
 from fleet.core.inventory import Host
 from fleet.io.clock import SystemRandom
 from fleet.io.folders import SystemFolders
-from fleet.io.gate import Gate
 from fleet.io.links import Link, Links, OnLost, links
 from fleet.io.ports import Answer, Transport
+from fleet.io.ssh.gate import Gate
 from tests.io.near import near
 
 

@@ -25,7 +25,7 @@ from fleet.io.framing import Frame
 from fleet.io.jobs import _Follower, run_job
 from fleet.io.locks import Owner, hold
 from fleet.io.ports import Answer
-from fleet.io.push import push
+from fleet.io.push.file import push
 from fleet.io.runs import world
 from fleet.io.world import World
 from tests.io.near import Near, near

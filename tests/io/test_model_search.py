@@ -7,7 +7,8 @@ import pytest
 
 from fleet.core.errors import FleetError, InventoryError, PlanError
 from fleet.core.inventory import Model
-from fleet.io import headers, model_search
+from fleet.io.models import headers
+from fleet.io.models import search as model_search
 from fleet.models.splits import set_id
 from fleet.sources.base import Local
 from tests.io.controllers import GGUF, Here

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from fleet.core.inventory import Inventory, Model
-from fleet.io import offers
-from fleet.io.hub_access import Access
+from fleet.io.hubs import offers
+from fleet.io.hubs.access import Access
 from fleet.models.offered import File, Offered
 from tests.io.hubs import ModelHub, Repo
 

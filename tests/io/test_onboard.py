@@ -11,11 +11,11 @@ from fleet.commands.base import Request
 from fleet.core.errors import FleetError, InventoryError, UnreachableError
 from fleet.core.flow import Flow, Probe
 from fleet.core.inventory import Inventory
-from fleet.io import sshd
 from fleet.io.clock import SystemClock
 from fleet.io.folders import SystemFolders
-from fleet.io.inventory_file import load
-from fleet.io.onboard import answer
+from fleet.io.inventory.file import load
+from fleet.io.inventory.onboard import answer
+from fleet.io.ssh import sshd
 from tests.io.near import Near, near
 from tests.servers.values import facts
 

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from fleet.io.headers import ORACLE
+from fleet.io.models.headers import ORACLE
 from fleet.io.shelltext import placed
 from fleet.models.layout import layout
 from fleet.models.oracle import arguments, parse

@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from fleet.io.peers import Offer, Peer
-from fleet.io.ssh import SshTransport
+from fleet.io.push.peer import Offer, Peer
+from fleet.io.ssh.transport import SshTransport
 from tests.io.crowds import MIB, PYTHON, Party
 from tests.io.test_ssh_rig import connect, wish
 from tests.rig.hosts import RigHost, Rigs, RunningRig

@@ -10,7 +10,7 @@ import pytest
 
 from fleet.core.errors import FleetError
 from fleet.io.clock import SystemClock
-from fleet.io.pins import Known, Pins, replace
+from fleet.io.ssh.pins import Known, Pins, replace
 
 
 def key() -> asyncssh.SSHKey:

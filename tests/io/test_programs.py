@@ -7,7 +7,7 @@ import pytest
 from fleet.core.errors import StepError
 from fleet.core.facts import Build
 from fleet.io.local import LocalTransport
-from fleet.io.programs import said
+from fleet.io.servers.programs import said
 from tests.servers.values import facts
 
 PRINT, OTHER = "0123456789abcdef", "fedcba9876543210"

@@ -11,10 +11,10 @@ import pytest
 
 import fleet
 from fleet.core.errors import UnreachableError
-from fleet.io.bulk_lanes import count
-from fleet.io.bulk_program import Program
 from fleet.io.clock import SystemRandom
-from fleet.io.ssh import SshTransport
+from fleet.io.push.lanes import count
+from fleet.io.push.program import Program
+from fleet.io.ssh.transport import SshTransport
 from tests.io.lanes import SIZE, Chosen, Site
 from tests.io.near import Pieces, other_key
 from tests.io.pushing import CHUNK, MIB
@@ -145,11 +145,11 @@ PARENT = """
 import asyncio, sys
 from pathlib import Path
 from fleet.core.inventory import Host
-from fleet.io import ssh
-from fleet.io.bulk_lanes import BulkLanes
+from fleet.io.ssh import transport as ssh
+from fleet.io.push.lanes import BulkLanes
 from fleet.io.clock import SystemClock, SystemRandom
 from fleet.io.folders import SystemFolders
-from fleet.io.pins import Pins
+from fleet.io.ssh.pins import Pins
 
 folder, kind, address, user, key, known = sys.argv[1:]
 

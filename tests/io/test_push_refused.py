@@ -16,7 +16,7 @@ import fleet
 from fleet.core.errors import StepError
 from fleet.io.local import LocalTransport
 from fleet.io.ports import Answer
-from fleet.io.push_errors import explained
+from fleet.io.push.errors import explained
 from tests.io.pushing import CHUNK, MIB, SIZE, Shelled, World
 
 
@@ -200,8 +200,8 @@ from pathlib import Path
 from fleet.io.clock import SystemClock
 from fleet.io.local import LocalTransport
 from fleet.io.ports import Answer
-from fleet.io.push import push
-from fleet.io.push_errors import explained
+from fleet.io.push.file import push
+from fleet.io.push.errors import explained
 
 local, sha256, root, to = sys.argv[1:]
 sent = 0

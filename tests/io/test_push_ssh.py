@@ -7,7 +7,7 @@ import pytest
 
 from fleet.core.errors import UnreachableError
 from fleet.io.clock import SystemClock
-from fleet.io.push import push
+from fleet.io.push.file import push
 from tests.io.near import near, running
 from tests.io.test_push import CHUNK, SIZE, World
 

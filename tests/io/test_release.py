@@ -7,7 +7,8 @@ import pytest
 from fleet.core.errors import FleetError
 from fleet.core.flow import Asset
 from fleet.core.plan import Artifact
-from fleet.io import digest, release
+from fleet.io import digest
+from fleet.io.builds import release
 from fleet.io.cache import Cache
 from tests.io.test_binaries import zipped
 

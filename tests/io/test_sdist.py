@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from fleet.core.errors import FleetError, InventoryError
-from fleet.io import trees
+from fleet.io.builds import trees
 from tests.io.checkouts import FILES, KEPT, Places, fetched, packed, sha256, wish
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from fleet.core.errors import DeadlineError, StepError, UnreachableError
 from fleet.io.local import LocalTransport
-from fleet.io.ssh import SshTransport
+from fleet.io.ssh.transport import SshTransport
 from tests.io.near import Near, Pieces, near, running
 
 

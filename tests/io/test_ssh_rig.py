@@ -12,13 +12,13 @@ import pytest
 
 from fleet.core.errors import DeadlineError, StepError, UnreachableError
 from fleet.core.inventory import Host
-from fleet.io import ssh
 from fleet.io.clock import SystemClock
 from fleet.io.folders import SystemFolders
-from fleet.io.gate import Gate
 from fleet.io.links import links
-from fleet.io.pins import Pins
-from fleet.io.ssh import SshTransport
+from fleet.io.ssh import transport as ssh
+from fleet.io.ssh.gate import Gate
+from fleet.io.ssh.pins import Pins
+from fleet.io.ssh.transport import SshTransport
 from tests.io.near import Pieces, other_key
 from tests.rig.hosts import RigHost, Rigs, RunningRig
 

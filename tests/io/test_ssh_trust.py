@@ -10,10 +10,10 @@ import pytest
 
 from fleet.core.errors import InventoryError, UnreachableError
 from fleet.core.inventory import Host
-from fleet.io import sshd
 from fleet.io.clock import SystemClock, SystemRandom
 from fleet.io.folders import SystemFolders
 from fleet.io.links import links
+from fleet.io.ssh import sshd
 from tests.io.near import Near, near, other_key
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from fleet.core.errors import StepError
 from fleet.core.inventory import Host
-from fleet.io import ssh, sshd
 from fleet.io.clock import SystemClock
-from fleet.io.pins import Pins
+from fleet.io.ssh import sshd
+from fleet.io.ssh import transport as ssh
+from fleet.io.ssh.pins import Pins
 from tests.io.near import Pieces, near
 
 
@@ -78,7 +79,7 @@ async def test_only_loopback_is_reached_through_it(tmp_path: Path) -> None:
 async def test_as_a_process_it_ends_with_its_input(tmp_path: Path) -> None:
     sshd.make_key(tmp_path / "id")
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "fleet.io.sshd", "--home", tmp_path / "home", "--port", "0"),
+        *(sys.executable, "-m", "fleet.io.ssh.sshd", "--home", tmp_path / "home", "--port", "0"),
         *("--keys", tmp_path / "id.pub", "--host-key", tmp_path / "keys" / "host"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,

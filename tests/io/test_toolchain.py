@@ -6,7 +6,7 @@ import pytest
 
 from fleet.builds.tools import CMAKE, NINJA, WHEELS, Wheel, artifact, steps
 from fleet.core.errors import FleetError
-from fleet.io import toolchain
+from fleet.io.builds import toolchain
 from fleet.io.cache import Cache
 
 BOTH = WHEELS["glibc", "x86_64"]

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from fleet.core.errors import DeadlineError, FleetError, PlanError
-from fleet.io import part_file
-from fleet.io.answers import Want
-from fleet.io.download import download
-from fleet.io.pieces import progress
+from fleet.io.fetch import part_file
+from fleet.io.fetch.answers import Want
+from fleet.io.fetch.download import download
+from fleet.io.fetch.pieces import progress
 from tests.io.files import FileServer
 
 DATA = random.Random(7).randbytes(24 << 20)
@@ -181,8 +181,8 @@ async def test_what_is_cancelled_goes_on_where_it_was(server, tmp_path):
 
 KILLED = """
 import asyncio, pathlib, sys
-from fleet.io.answers import Want
-from fleet.io.download import download
+from fleet.io.fetch.answers import Want
+from fleet.io.fetch.download import download
 asyncio.run(download(sys.argv[1], pathlib.Path(sys.argv[2]), print, want=Want(connections=4)))
 """
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fleet.core.errors import FleetError, InventoryError
-from fleet.io import trees
+from fleet.io.builds import trees
 from tests.io.checkouts import KEPT, Places, checkout, fetched, packed, sha256, wish
 
 

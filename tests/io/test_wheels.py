@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fleet.core.errors import DeadlineError, PlanError
-from fleet.io import wheels
+from fleet.io.models import wheels
 from fleet.sources.base import Package
 from tests.io.controllers import GGUF
 

@@ -11,9 +11,9 @@ from fleet.core.events import Event
 from fleet.core.inventory import Host, Inventory, Server
 from fleet.core.state import HostState, Known, beginning, reduce_all
 from fleet.io.clock import SystemClock
-from fleet.io.collect import Collector
 from fleet.io.folders import SystemFolders
 from fleet.io.runs import world
+from fleet.io.servers.collect import Collector
 from fleet.io.world import World
 from tests.embedded import EmbeddedHost
 from tests.rig.hosts import RigHost

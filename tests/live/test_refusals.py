@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from fleet.io.sshd import make_key
+from fleet.io.ssh.sshd import make_key
 from tests.controller import CHAT, MODELS, SMOKE, TINY, Ended
 from tests.live.sites import Site, bare_cache
 from tests.printed import parse

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from fleet.core.inventory import Model
-from fleet.io import model_search
 from fleet.io.folders import find
-from fleet.io.hub_access import Access
+from fleet.io.hubs.access import Access
+from fleet.io.models import search as model_search
 from fleet.models import buffers
 from fleet.models.buffers import MIB
 from fleet.models.layout import layout

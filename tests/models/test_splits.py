@@ -7,7 +7,7 @@ import pytest
 from fleet.core.errors import PlanError
 from fleet.core.facts import ModelFile, ModelSet
 from fleet.core.plan import Artifact, Put, Run
-from fleet.io.model_memory import read_header
+from fleet.io.models.memory import read_header
 from fleet.models import plan, splits
 from fleet.models.splits import Part
 from fleet.sources.base import Address, Local

@@ -15,7 +15,7 @@ from fleet.core.secret import Secret
 from fleet.io.clock import SystemClock
 from fleet.io.http import request
 from fleet.io.local import LocalTransport
-from fleet.io.ready import check_device, look, wait_drained, wait_ready
+from fleet.io.servers.ready import check_device, look, wait_drained, wait_ready
 from fleet.servers.slots import parse_slots, props
 from fleet.watch.states import server_state
 from tests.servers.values import SHA, Place

@@ -6,7 +6,7 @@ import pytest
 
 from fleet.core.errors import PlanError
 from fleet.core.facts import Cpu, Gpu, Memory
-from fleet.io.model_memory import read_header
+from fleet.io.models.memory import read_header
 from fleet.models.layout import layout
 from fleet.servers.shares import Case, recommended
 from fleet.servers.sizing import contexts, size

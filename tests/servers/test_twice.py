@@ -3,7 +3,7 @@
 from fleet.core.inventory import Host
 from fleet.core.plan import Artifact, Run, Wait, Write
 from fleet.core.plan import Drained as DrainedPlan
-from fleet.io.ready import wait_drained, wait_ready
+from fleet.io.servers.ready import wait_drained, wait_ready
 from fleet.io.shelltext import placed
 from fleet.platforms.probe import parse, probe_program
 from fleet.servers.plan import restart_steps, steps, stop_steps

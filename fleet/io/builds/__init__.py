@@ -1,0 +1,1 @@
+"""What builds are made of, on this machine: sources, tools, finished binaries."""

@@ -1,0 +1,1 @@
+"""Model hubs and registries: what they hold, asked with bounds."""

@@ -1,0 +1,1 @@
+"""Models on this machine: found, fetched, verified, pinned, remembered."""

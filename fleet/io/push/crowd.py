@@ -1,0 +1,202 @@
+"""One model on its way to several hosts: what fleet.models.swarm decides, done."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fleet.core.errors import FleetError
+from fleet.io.ports import Clock, Random, Transport
+from fleet.io.push.manifest import Manifest
+from fleet.io.push.peer import Offer, Peer, PeerError
+from fleet.models.swarm import Swarm, Transfer
+
+
+@dataclass(frozen=True, slots=True)
+class Lender:
+    """A host that has the whole model."""
+
+    host: str
+    reach: Callable[[], Awaitable[Transport]]
+    python: str  # path of python3 there
+    file: str  # absolute path there
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A host that wants the model, and how chunks from here get to it."""
+
+    then: Lender  # what it is once it has the model
+    transport: Transport
+    part: str  # absolute path of the part there
+    held: frozenset[int]  # chunks of it that are right
+    send: Callable[[int], Awaitable[None]]  # a chunk from the controller, verified over there
+    came: Callable[[int], None]  # told of the bytes of each chunk that another host gave
+
+    @property
+    def host(self) -> str:
+        return self.then.host
+
+
+class Crowd:
+    """All hosts of a run that want one model, or have it.
+
+    Args:
+        manifest: the chunks.
+        networks: where hosts may talk to each other without encryption.
+        lenders: hosts that had it before; asked once the first host wants it.
+        tell: told what is worth knowing about a host.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        networks: Sequence[str],
+        *,
+        clock: Clock,
+        random: Random,
+        tell: Callable[[str, str], None],
+        lenders: Sequence[Lender] = (),
+    ) -> None:
+        self.manifest = manifest
+        self.swarm = Swarm(len(manifest.chunks), manifest.chunk)
+        self._networks = networks
+        self._clock = clock
+        self._random = random
+        self._tell = tell
+        self._lenders = list(lenders)
+        self._peers: dict[str, Peer] = {}
+        self._wishes: dict[str, Wish] = {}
+        self._ends: dict[str, asyncio.Future[None]] = {}
+        self._tasks: dict[asyncio.Task[None], str] = {}  # what is under way, and for which host
+
+    async def share(self, wish: Wish) -> None:
+        """Every chunk is on the host and right when it returns; it may go on giving them to others.
+
+        Raises:
+            PeerError: this host cannot share; nothing was moved.
+            FleetError: a chunk from the controller did not get there.
+        """
+        host = wish.host
+        peer = self._peer(wish.transport, wish.then.python)
+        await peer.start(self._offer(wish.part, is_whole=False))
+        end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._peers[host], self._wishes[host], self._ends[host] = peer, wish, end
+        try:
+            lenders, self._lenders = self._lenders, []
+            for lender in lenders:
+                self._spawn(self._borrow(lender), lender.host)
+            self._join(host, wish.held, wants=True)
+            self._go_on()
+            await end
+            self._lenders.append(wish.then)
+        finally:
+            del self._wishes[host], self._ends[host]
+            await self._stop([task for task, other in self._tasks.items() if other == host])
+            if not self.swarm.is_complete(host):
+                self.swarm.leave(host)
+                await self._peers.pop(host).close()
+            if not self._wishes:
+                await self._close()
+
+    async def _close(self) -> None:
+        """Nobody gives or takes any more; whoever comes later begins anew, with those who have it then."""
+        self.swarm = Swarm(len(self.manifest.chunks), self.manifest.chunk)
+        peers = list(self._peers.values())
+        self._peers.clear()
+        await self._stop(list(self._tasks))
+        await asyncio.gather(*(peer.close() for peer in peers))
+
+    async def _stop(self, tasks: Sequence["asyncio.Task[None]"]) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _peer(self, transport: Transport, python: str) -> Peer:
+        return Peer(transport, python, self._random.token(16), self._networks)
+
+    def _offer(self, file: str, *, is_whole: bool) -> Offer:
+        return Offer(file, is_whole, self.manifest.size, self.manifest.chunk, self.manifest.sha256)
+
+    def _join(self, host: str, held: frozenset[int], *, wants: bool) -> None:
+        for source, to in self.swarm.join(host, held, wants=wants, can_share=True):
+            self._spawn(self._ask(source, to), to)
+
+    async def _borrow(self, lender: Lender) -> None:
+        """A host that has the model gives it too, where it can."""
+        with contextlib.suppress(FleetError, PeerError):
+            peer = self._peer(await lender.reach(), lender.python)
+            await peer.start(self._offer(lender.file, is_whole=True))
+            self._lenders.append(lender)
+            self._peers[lender.host] = peer
+            self._join(lender.host, frozenset(range(len(self.manifest.chunks))), wants=False)
+
+    async def _ask(self, source: str, to: str) -> None:
+        giver, taker = self._peers.get(source), self._peers.get(to)
+        does = giver is not None and taker is not None and await taker.reaches(giver)
+        self.swarm.reached(source, to, does)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        for transfer in self.swarm.next():
+            self._spawn(self._move(transfer), transfer.to)
+        for host, end in self._ends.items():
+            if self.swarm.is_complete(host) and not end.done():
+                end.set_result(None)
+
+    async def _move(self, transfer: Transfer) -> None:
+        length = min(self.manifest.chunk, self.manifest.size - transfer.chunk * self.manifest.chunk)
+        began = self._clock.monotonic()
+        wish = self._wishes.get(transfer.to)
+        try:
+            if wish is None:
+                raise PeerError("it is gone")
+            if transfer.source is None:
+                await wish.send(transfer.chunk)
+                seconds = self._clock.monotonic() - began
+            else:
+                seconds = await self._take(transfer, transfer.source, length)
+                if not self._has(transfer):
+                    wish.came(length)
+        except asyncio.CancelledError:
+            self.swarm.ended(transfer)
+            raise
+        except PeerError as why:
+            if transfer.source is not None:
+                self._complain(transfer, transfer.source, why)
+            else:
+                self.swarm.failed(transfer)
+        except FleetError as error:
+            self.swarm.failed(transfer)
+            if (end := self._ends.get(transfer.to)) is not None and not end.done():
+                end.set_exception(error)
+        else:
+            self.swarm.done(transfer, length / seconds if seconds > 0 else None)
+        self._go_on()
+
+    async def _take(self, transfer: Transfer, source: str, length: int) -> float:
+        giver, taker = self._peers.get(source), self._peers.get(transfer.to)
+        if giver is None or taker is None:
+            raise PeerError("it is gone")
+        return await taker.take(transfer.chunk, self.manifest.chunks[transfer.chunk], length, giver)
+
+    def _complain(self, transfer: Transfer, source: str, why: PeerError) -> None:
+        taker = self._peers.get(transfer.to)
+        if taker is not None and not taker.is_alive:  # not the source's fault
+            self.swarm.failed(transfer)
+            self.swarm.part(transfer.to)
+            return
+        if source in self.swarm.members and transfer.to in self.swarm.members:
+            self._tell(transfer.to, f"takes nothing more from {source}: {why}")
+        if self.swarm.failed(transfer):
+            self._tell(source, "nobody takes from it any more: several hosts had trouble with it")
+
+    def _has(self, transfer: Transfer) -> bool:
+        member = self.swarm.members.get(transfer.to)
+        return member is not None and bool(member.held >> transfer.chunk & 1)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], host: str) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks[task] = host
+        task.add_done_callback(self._tasks.pop)

@@ -1,0 +1,1 @@
+"""Servers and hosts asked how they do, and waited for."""

@@ -1,0 +1,1 @@
+"""SSH: connections by the rules, whom they trust, and a server of our own."""
