@@ -1,18 +1,18 @@
 """One model to one host and to many behind one uplink: seconds, and bytes that left; needs root.
 
-    python benchmarks/fanout.py [--hosts 8] [--gib 1] [--rate 1000] [--json]
+    python benchmarks/fanout.py [--hosts 8] [--gib 1] [--rate 1000] [--disk memory] [--json]
 
 Hosts of their own are made of namespaces on this machine (tests/rig), each with a real sshd. The
 controller is a namespace too, behind one line of so many Mbit/s; the hosts reach each other without a
 limit. `fleet push` and as many scp at once bring them a file of random bytes, and the counters of that
-line say what left it. Controller and hosts share this machine's cores and disk. Nothing is asserted.
+line say what left it. Hosts write to memory, because hosts have a disk each and these would share one;
+`--disk shared` lets them. Controller and hosts share this machine's cores. Nothing is asserted.
 """
 
 import argparse
 import json
 import os
 import random
-import shutil
 import struct
 import subprocess
 import sys
@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("--hosts", type=int, default=8, help="how many (default: 8)")
     parser.add_argument("--gib", type=float, default=1.0, help="size of the model (default: 1)")
     parser.add_argument("--rate", type=float, default=1000.0, help="of the uplink, Mbit/s (default: 1000)")
+    parser.add_argument("--disk", choices=("memory", "shared"), default="memory", help="of the hosts")
     parser.add_argument("--json", action="store_true", help="one JSON document; seconds and bytes")
     given = parser.parse_args()
     if os.geteuid() != 0 or sys.platform != "linux":
@@ -40,6 +41,10 @@ def main() -> None:
     rigs = Rigs()
     try:
         hosts = list(rigs.up(given.hosts).values())
+        for host in hosts if given.disk == "memory" else ():
+            host.exec("install", "-d", "-o", host.user, f"/home/{host.user}/.local")
+            owner = host.exec("id", "-u", host.user).strip()
+            host.exec("mount", "-t", "tmpfs", "-o", f"uid={owner},mode=700", "hosts", f"/home/{host.user}/.local")
         with tempfile.TemporaryDirectory() as folder:
             uplink = Uplink(hosts[0], given.rate)
             try:
@@ -123,7 +128,7 @@ def measured(
                 "-c",
                 "aes128-gcm@openssh.com",
                 str(model),
-                f"{host.name}:m",
+                f"{host.name}:.local/m",
             ]
             for host in hosts[:count]
         ]
@@ -172,9 +177,8 @@ def timed(
 
 def clean(hosts: Sequence[Any]) -> None:
     for host in hosts:
-        home = host.files / "root" / "home" / host.user
-        for path in (home / ".local" / "share" / "fleet" / "models", home / "m"):
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        home = f"/home/{host.user}/.local"
+        host.exec("rm", "-rf", f"{home}/share/fleet/models", f"{home}/m")
     os.sync()
 
 
