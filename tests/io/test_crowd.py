@@ -38,7 +38,9 @@ async def test_hosts_that_are_done_at_the_same_moment_are_all_done(tmp_path):
         async def reach() -> LocalTransport:
             return host
 
-        return Wish(Lender(name, reach, "python3", "file"), host, "part", frozenset(), send, lambda count: None)
+        return Wish(
+            Lender(name, reach, "python3", "file"), host, "part", frozenset(), send, lambda count: None
+        )
 
     names = ("h1", "h2", "h3")
     sharing = [asyncio.create_task(crowd.share(wish(name))) for name in names]
