@@ -38,9 +38,13 @@ def flush():
     while True:
         written.wait()
         written.clear()
-        part = os.open(path, os.O_WRONLY | os.O_NOFOLLOW)
-        sync(part)
-        os.close(part)
+        try:
+            part = os.open(path, os.O_WRONLY | os.O_NOFOLLOW)
+            sync(part)
+            os.close(part)
+        except OSError as error: # said now, since the kernel says it once
+            print(error, file=sys.stderr, flush=True)
+            os._exit(74 if isinstance(error, FileNotFoundError) else 1)
 threading.Thread(target=flush, daemon=True).start()
 for line in source:
     number, seek, left = map(int, line.split())
