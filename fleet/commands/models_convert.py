@@ -10,7 +10,7 @@ from fleet.commands.base import Option, Request, Verb
 from fleet.commands.converting.finish import NOWHERE, advice, bring, listed
 from fleet.commands.converting.shown import Done, document, lines
 from fleet.core import targets
-from fleet.core.conversion import AskState, HeldModel, Origin, ReadOrigin, ReadText
+from fleet.core.conversion import AskState, Origin, ReadOrigin, ReadText
 from fleet.core.errors import FleetError, PlanError, UsageError
 from fleet.core.facts import Facts
 from fleet.core.flow import Flow, Tree, carry, claim, confirm, find_tree, probe
@@ -63,16 +63,12 @@ def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Done]:
         look = yield from _look(where, jobs)
     made = tuple(_made(job, look.state(job)) for job in jobs)
     if not request.dry_run and all(one.results for one in made):
-        yield from bring(where, pushed, made)
-        paths: dict[str, str] = {}
-        for one in made:
-            for result in one.results:
-                found: str | None = yield HeldModel(result.sha256)
-                paths[result.sha256] = found or ""
-        hosts = tuple(dict.fromkeys((where, *pushed)))
-        told = yield from advice(inventory, hosts, made, paths)
-        known = (yield from listed(inventory, made, paths)) if request["add"] else NOWHERE
-        return Done(where, plan, tuple(one.at(paths) for one in made), told, known)
+        paths = yield from bring(where, pushed, made)
+        made = tuple(one.at(paths) for one in made)
+        if all(result.sha256 in paths for one in made for result in one.results):
+            told = yield from advice(inventory, tuple(dict.fromkeys((where, *pushed))), made, paths)
+            known = (yield from listed(inventory, made, paths)) if request["add"] else NOWHERE
+            return Done(where, plan, made, told, known)
     return Done(where, plan, made, ())
 
 

@@ -22,8 +22,12 @@ if TYPE_CHECKING:
 CONTEXT = 8192  # tokens that a type must leave room for, to be advised
 
 
-def bring(where: str, pushed: tuple[str, ...], made: Iterable[Made]) -> Flow[None]:
-    """Every result into this machine's cache, from there to where it is wanted; covered by the first yes."""
+def bring(where: str, pushed: tuple[str, ...], made: Iterable[Made]) -> Flow[dict[str, str]]:
+    """Every result into this machine's cache, from there to where it is wanted; covered by the first yes.
+
+    Returns:
+        Their paths here by sha256; without those that nobody wanted fetched.
+    """
     facts: dict[str, Facts] = {}
     for host in pushed:
         facts[host] = yield from probe(host)
@@ -47,6 +51,12 @@ def bring(where: str, pushed: tuple[str, ...], made: Iterable[Made]) -> Flow[Non
     for plan in plans:
         if plan.steps and (yield from confirm(plan)):
             yield from carry(plan)
+    paths: dict[str, str] = {}
+    for _, artifact in wanted:
+        found: str | None = yield HeldModel(artifact.id)
+        if found is not None:
+            paths[artifact.id] = found
+    return paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +81,17 @@ def listed(inventory: "Inventory", made: Iterable[Made], paths: Mapping[str, str
     added: list[str] = []
     there: list[str] = []
     taken: list[str] = []
+    known = {model: wish.sha256 for model, wish in inventory.models.items()}
     for one in made:
         for result in one.results:
             model = name(one.job.origin.name, result.type)
-            known = inventory.models.get(model)
-            if known is None:
+            if model not in known:
                 keys = {"source": f"file:{paths[result.sha256]}", "sha256": result.sha256}
                 yield EditInventory(AddModel(model, keys))
                 added.append(model)
+                known[model] = result.sha256
             else:
-                (there if known.sha256 == result.sha256 else taken).append(model)
+                (there if known[model] == result.sha256 else taken).append(model)
     return Listed(tuple(added), tuple(there), tuple(taken))
 
 

@@ -64,5 +64,5 @@ def _listing(found: Done) -> Iterable[str]:
         yield f"in the inventory already: {', '.join(known.there)}"
     for model in known.taken:
         yield f"the inventory has another model called {model}: write this one down under another name"
-    if not known.all and any(one.results for one in found.made):
+    if not known.all and not known.taken and any(one.results for one in found.made):
         yield "the same command with --add writes these lines"
