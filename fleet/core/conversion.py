@@ -47,7 +47,7 @@ class ReadText:
 
 @dataclass(frozen=True, slots=True)
 class AskState:
-    """What a host has of conversions. Answer: str, lines as state.sh prints them."""
+    """What a host has of conversions. Answer: str, what the script printed."""
 
     host: str
     script: str
