@@ -171,6 +171,16 @@ def test_a_repository_offers_what_it_lists_and_nothing_else(weights) -> None:
     assert fast.line == 'source = "hf:org/M:Q4_K_M"'
 
 
+@pytest.mark.parametrize(("kind", "origin"), [(1, "file:llama3-8b.gguf"), (7, "hf:OWNER/REPO")])
+def test_a_file_that_nobody_offers_can_be_made_and_the_command_is_said(weights, kind, origin) -> None:
+    """Of a file of 16 bits itself, else of the model as it was published."""
+    one = weights["llama3-8b"]
+    header = replace(one.header, values=one.header.values | {"general.file_type": kind})
+    page = answered(weights | {"llama3-8b": replace(one, header=header)}, "rtx", model=("llama3-8b",))
+    text = list(lines(request("rtx"), {"rtx": page}))
+    assert f"          fleet models convert {origin} --to Q5_K_M" in text
+
+
 def test_what_the_inventory_has_needs_no_change(weights) -> None:
     one = answered(weights, "rtx", model=("llama3-8b",), goal="quality")["llama3-8b"]
     assert one.advice.best.is_held
