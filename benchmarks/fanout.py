@@ -13,8 +13,6 @@ time, they are the limit and not the way the bytes take, and a lower `--rate` sh
 import argparse
 import json
 import os
-import random
-import struct
 import subprocess
 import sys
 import tempfile
@@ -24,8 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(Path(__file__).resolve().parent)]
+
+from hosts import hosts, needs_root, row, show, write_model  # noqa: E402
 
 
 def main() -> None:
@@ -36,32 +35,19 @@ def main() -> None:
     parser.add_argument("--disk", choices=("memory", "shared"), default="memory", help="of the hosts")
     parser.add_argument("--json", action="store_true", help="one JSON document; seconds and bytes")
     given = parser.parse_args()
-    if os.geteuid() != 0 or sys.platform != "linux":
-        parser.exit(2, "needs root on Linux: it makes hosts of its own\n")
-    from tests.rig.hosts import Rigs
-
-    rigs = Rigs()
-    try:
-        hosts = list(rigs.up(given.hosts).values())
-        for host in hosts if given.disk == "memory" else ():
+    needs_root(parser)
+    with hosts(given.hosts) as found, tempfile.TemporaryDirectory() as folder:
+        for host in found if given.disk == "memory" else ():
             own = f"/home/{host.user}/.local"
             host.exec("install", "-d", "-o", host.user, own)
             owner = host.exec("id", "-u", host.user).strip()
             host.exec("mount", "-t", "tmpfs", "-o", f"uid={owner},mode=700", "hosts", own)
-        with tempfile.TemporaryDirectory() as folder:
-            uplink = Uplink(hosts[0], given.rate)
-            try:
-                rows = measured(hosts, Path(folder), uplink, int(given.gib * 2**30), given.rate)
-            finally:
-                uplink.close()
-    finally:
-        rigs.down()
-    if given.json:
-        print(json.dumps({"rows": rows}))
-        return
-    for row in rows:
-        against = "" if row["against"] is None else f"  of {row['against']:.6g}: {row['ratio']:.2f}"
-        print(f"{row['what']:68} {row['value']:14.6g}{against}")
+        uplink = Uplink(found[0], given.rate)
+        try:
+            rows = measured(found, Path(folder), uplink, int(given.gib * 2**30), given.rate)
+        finally:
+            uplink.close()
+    show(rows, given.json)
 
 
 @dataclass(frozen=True)
@@ -208,31 +194,6 @@ def touched(size: int) -> None:
     with tempfile.TemporaryFile(dir=memory) as file:
         for _ in range(0, size, 1 << 24):
             file.write(bytes(1 << 24))
-
-
-def write_model(path: Path, size: int) -> None:
-    """A GGUF file of one tensor of random bytes."""
-
-    def text(value: str) -> bytes:
-        return struct.pack("<Q", len(value)) + value.encode()
-
-    header = b"GGUF" + struct.pack("<IQQ", 3, 1, 1)
-    header += text("general.architecture") + struct.pack("<I", 8) + text("llama")
-    header += text("blob") + struct.pack("<IQIQ", 1, size // 4, 0, 0)
-    header += b"\0" * (-len(header) % 32)
-    chance = random.Random(size)
-    with open(path, "wb") as file:
-        file.write(header)
-        left = size // 4 * 4
-        while left:
-            piece = chance.randbytes(min(left, 1 << 20))
-            file.write(piece)
-            left -= len(piece)
-
-
-def row(what: str, value: float, against: float | None) -> dict[str, Any]:
-    ratio = None if against is None else value / against
-    return {"what": what, "value": value, "against": against, "ratio": ratio}
 
 
 def run(*argv: str) -> str:
