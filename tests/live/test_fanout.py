@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.fanout import write_model
+from benchmarks.hosts import write_model
 from tests.live.sites import CHUNK, Site
 
 SIZE = 80 << 20  # bytes: five chunks
