@@ -17,7 +17,7 @@ from fleet.io.push.manifest import manifest
 from fleet.io.push.pull import PullError
 from tests.io.files import FileServer
 from tests.io.pulling import TOOLS, Puller
-from tests.io.pushing import MIB
+from tests.io.pushing import MIB, SHELLS, Shelled
 
 SIZE = 17 * MIB + 12345  # bytes: two chunks
 HALF = SIZE // 2
@@ -157,6 +157,17 @@ async def test_a_host_without_a_tool_says_which_it_lacks(tmp_path, server):
     host = Puller(tmp_path, server, tool="")
     with pytest.raises(PullError, match="there is no curl, GNU wget or python3"):
         await host.pull()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+async def test_every_kind_of_sh_can_pull(shell, tmp_path, server):
+    host = Puller(tmp_path, server)
+    host.transport = Shelled(shell, tmp_path / "shell")
+    host.begin(server.data[:HALF])
+    server.cuts, server.half = 1, SIZE // 4
+    await host.pull()
+    assert host.final.read_bytes() == server.data
+    assert server.sent == SIZE - HALF
 
 
 async def test_a_full_disk_is_the_hosts_trouble(tiny_disk, server):
