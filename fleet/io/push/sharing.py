@@ -7,6 +7,7 @@ from fleet.core.plan import Plan, Put, size_text
 from fleet.core.routes import FindRoutes, Route
 from fleet.io.gather import Gather
 from fleet.io.ports import Transport
+from fleet.io.push import elsewhere
 from fleet.io.push.crowd import Crowd, Lender, Wish
 from fleet.io.push.file import Share, Sharing
 from fleet.io.push.pulls import Pulls
@@ -61,6 +62,7 @@ class Crowds:
                 together = getting.setdefault(sha256, set())
                 if self.pulls.of(host, sha256) is None:
                     together.add(host)
+        await elsewhere.look(self.world, [one for one in getting if getting[one]], asked)
         sharing = {host for host in self.world.facts if self._can(host)}
         return {
             host: {sha256: self._route(host, sha256, getting[sha256], sharing) for sha256 in need.models}
