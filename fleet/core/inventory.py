@@ -116,6 +116,10 @@ class Host(Value):
     quiet_hours: Hours | None = Field(
         default=None, description="local hours with a lower rate: 08:00-18:00 20M"
     )
+    pull: bool = Field(
+        default=False,
+        description="it may fetch models itself from where anybody can; no token is ever sent to it",
+    )
     sudo: bool = Field(default=False, description="packages may be installed with sudo")
     transport: Literal["ssh", "local"] = Field(
         default="ssh", description='"local": this machine, without SSH'

@@ -73,6 +73,11 @@ def host(name: str, value: "Host") -> Iterator[Problem]:
         yield Problem(
             place, "no way to reach it", f'set {place}.address, {place}.ssh or {place}.transport = "local"'
         )
+    if value.pull and value.quiet_hours is not None:
+        what = "a host that pulls keeps limit_rate, but no quiet_hours"
+        yield Problem(
+            f"{place}.pull", what, f"set {place}.pull = false, or limit_rate in place of quiet_hours"
+        )
 
 
 def build(name: str, value: "Host", networks: Sequence[str], options: Options) -> Iterator[Problem]:
