@@ -1,14 +1,17 @@
 """What lies on hosts and is used by nothing; removed when asked."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fleet.builds.tools import is_stale
 from fleet.commands.base import Request, Verb, agreed, done_lines, plan_document
+from fleet.core.conversion import AskState
 from fleet.core.facts import Facts
 from fleet.core.flow import Flow, probe
 from fleet.core.plan import Plan, Run, Step, size_text
 from fleet.core.stock import ReadStock, Stocked
+from fleet.models import leftovers
 from fleet.models.keeping import Wanted, spare, spare_sets, stale, wanted
 from fleet.platforms.base import program
 
@@ -30,18 +33,39 @@ mkdir -p "$FLEET_ROOT/trash" && { [ ! -d "$d" ] || chmod u+w "$d"; } && mv "$d" 
 # not the mode of files: a model that was adopted by hard link is another program's file too
 find "$t" -type d -exec chmod u+w {} + && rm -rf "$t"
 """
+# Goes before it: a conversion that began after the plan was made keeps what it has.
+UNUSED = """
+for job in "$FLEET_ROOT"/jobs/$JOBS; do
+    [ -f "$job/pid" ] || continue
+    read -r pid start boot < "$job/pid"
+    if is_alive "$pid" "$start" "$boot"; then
+        echo "fleet: error: ${job##*/} runs there now, which needs $KIND/$NAME"
+        echo "fleet: next: the same command, once it is over"
+        exit 1
+    fi
+done
+"""
 
 
 def gc(request: Request, inventory: "Inventory", host: str) -> Flow[Plan]:
     """Builds, models, parts and old tools that no release of a server and no wish in the inventory needs."""
     facts = yield from probe(host)
+    steps, told = yield from stored(inventory, facts)
+    return (yield from agreed(Plan(host, (*_builds(facts), *steps, *_tools(facts)), told)))
+
+
+def stored(inventory: "Inventory", facts: Facts) -> Flow[tuple[tuple[Step, ...], tuple[str, ...]]]:
+    """What may go of models, and of the conversions that made some; and why other things stay."""
     stocked: Stocked = yield ReadStock()
-    wish = wanted(inventory, host, stocked)
-    steps = (*_builds(facts), *weights(facts, wish), *_tools(facts))
-    return (yield from agreed(Plan(host, steps, notes(wish))))
+    wish = wanted(inventory, facts.host, stocked)
+    said: str = yield AskState(facts.host, leftovers.script())
+    left = leftovers.read(said)
+    held = {one.sha256 for one in facts.models} - set(spare(facts, wish))
+    steps = (*_weights(facts, wish), *map(_leftover, leftovers.spare(left, facts.jobs, held)))
+    return steps, (*_unknown(wish), *leftovers.notes(left, facts.jobs))
 
 
-def weights(facts: Facts, wish: Wanted) -> Iterator[Step]:
+def _weights(facts: Facts, wish: Wanted) -> Iterator[Step]:
     """Models and parts that nothing needs, and models that were put aside as damaged."""
     sizes = {one.sha256: one.size for one in facts.models}
     for sha256 in spare(facts, wish):
@@ -54,7 +78,15 @@ def weights(facts: Facts, wish: Wanted) -> Iterator[Step]:
         yield remove("damaged", one.sha256, one.size)
 
 
-def notes(wish: Wanted) -> tuple[str, ...]:
+def _leftover(found: leftovers.Spare) -> Step:
+    """The step that takes away what a conversion left."""
+    one = found.left
+    jobs = f"convert-{one.name}-*" if one.folder == "conversions" else "convert*"
+    step = remove(one.folder, one.name, one.size, jobs)
+    return replace(step, title=f"{step.title}: {found.why}")
+
+
+def _unknown(wish: Wanted) -> tuple[str, ...]:
     """Why models are left alone that may be needed by nobody."""
     if not wish.unknown:
         return ()
@@ -77,19 +109,23 @@ def _tools(facts: Facts) -> Iterator[Step]:
         yield remove("tools", folder, None)
 
 
-def remove(kind: str, name: str, size: int | None) -> Step:
-    """The step that takes one folder or file below the root away."""
+def remove(kind: str, name: str, size: int | None, jobs: str = "") -> Step:
+    """The step that takes one folder or file below the root away.
+
+    Args:
+        jobs: pattern of those that need it while they run.
+    """
     held = f" ({size_text(size)})" if size else ""
     return Step(
         title=f"remove {kind}/{name[:16]}{held}",
-        action=Run(program(REMOVE, KIND=kind, NAME=name), deadline=120),
+        action=Run(program((UNUSED if jobs else "") + REMOVE, KIND=kind, NAME=name, JOBS=jobs), deadline=120),
         key=f"gc:{kind}/{name}",
         phase="prepare",
     )
 
 
 verb = Verb(
-    help="Remove builds, models and parts that nothing uses; --dry-run shows them.",
+    help="Remove builds, models, parts and left conversions that nothing uses; --dry-run shows them.",
     level=2,
     flow=gc,
     document=plan_document,

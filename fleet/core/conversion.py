@@ -13,6 +13,8 @@ class ReadOrigin:
     """
 
     source: str  # hf:OWNER/REPO, file:FOLDER, file:FILE.gguf
+    renew: bool = False  # a repository as its hub holds it today, not as fleet.lock has it
+    pin: bool = True  # what it holds is written to fleet.lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class ReadText:
 
 @dataclass(frozen=True, slots=True)
 class AskState:
-    """What a host has of conversions. Answer: str, lines as state.sh prints them."""
+    """What a host has of conversions. Answer: str, what the script printed."""
 
     host: str
     script: str

@@ -4,7 +4,7 @@
 set -u
 cd "$FLEET_ROOT" || exit 1
 fence
-tmp=converter/.tmp
+tmp=converter/tmp
 
 fail() {
     echo "fleet: error: $1"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fleet.commands.base import Request
+from fleet.core.conversion import AskState
 from fleet.core.facts import Lock, ModelFile
 from fleet.core.flow import Carried, Carry, Confirm, FindModel, FindTree, ReadProgram, ReadWeights, Tree
 from fleet.core.inventory import Host, Inventory, Model, Server
@@ -64,6 +65,7 @@ def asked(flow: Generator[Any, Any, Any], answer: Any, known: dict[type, Any] | 
         ReadWeights: WEIGHTS,
         ReadProgram: (HELP, ""),
         FindRoutes: {},
+        AskState: "",
     } | (known or {})
     need = flow.send(answer)
     while not isinstance(need, Confirm):
