@@ -39,7 +39,7 @@ class Artifacts:
         self.world = world
         config = user_config_path("fleet", appauthor=False)
         wish = world.inventory
-        self.access = Access(os.environ, config, wish.hub, wish.connections, wish.ollama)
+        self.access = Access(os.environ, config, wish.hub, wish.connections, wish.ollama, wish.s3)
         self._largest = largest
         self._tree: Tree | None = None
         self._models: dict[str, Artifact] = {}
