@@ -43,12 +43,7 @@ async def renewed(
         mark = known.marks.get("version") if known else None
         if known and mark and isinstance(place, Address) and await download.version(place.url) == mark:
             return Renewed("", "", known.size, known.sha256, known.sha256)
-        await learned.forget(str(place), base, folders)
-        try:
-            found = await model_search.find(name, model, base, folders, access, say)
-        except BaseException:
-            if known:  # what could not be renewed stays pinned
-                await learned.learn(str(place), known, base, folders)
-            raise
+        # What was pinned stays so until the new is written in its place.
+        found = await model_search.find(name, model, base, folders, access, say, anew=(str(place),))
         parts = tuple(one.id for one in found.parts)
         return Renewed("", "", found.size or 0, found.id, known.sha256 if known else None, parts)
