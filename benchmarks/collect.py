@@ -9,7 +9,6 @@ The budget is 30 % of a core and 300 MiB for 300 hosts; `against` is its part fo
 
 import argparse
 import asyncio
-import json
 import os
 import resource
 import sys
@@ -19,8 +18,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(Path(__file__).resolve().parent)]
+
+from hosts import hosts, needs_root, row, show  # noqa: E402
 
 BUDGET = 0.30  # of a core, for MOST hosts
 MEMORY = 300 << 20  # bytes, for all of it
@@ -34,22 +34,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30, help="length of the measurement (default: 30)")
     parser.add_argument("--json", action="store_true", help="one JSON document; seconds and bytes")
     given = parser.parse_args()
-    if os.geteuid() != 0 or sys.platform != "linux":
-        parser.exit(2, "needs root on Linux: it makes hosts of its own\n")
-    from tests.rig.hosts import Rigs
-
-    rigs = Rigs()
-    try:
-        hosts = rigs.up(min(given.hosts, MOST))
-        rows = asyncio.run(measured(dict(hosts), given.seconds))
-    finally:
-        rigs.down()
-    if given.json:
-        print(json.dumps({"rows": rows}))
-        return
-    for row in rows:
-        against = "" if row["against"] is None else f"  of {row['against']:.6g}: {row['ratio']:.2f}"
-        print(f"{row['what']:52} {row['value']:12.6g}{against}")
+    needs_root(parser)
+    with hosts(min(given.hosts, MOST)) as found:
+        rows = asyncio.run(measured({host.name: host for host in found}, given.seconds))
+    show(rows, given.json)
 
 
 async def measured(hosts: dict[str, Any], seconds: float) -> list[dict[str, Any]]:
@@ -120,15 +108,6 @@ async def looped(opened: Any, host: str) -> tuple[float, float]:
     answer = await (await opened.transport(host)).run(script, deadline=30)
     ticks = [int(word) for word in answer.out.split()]
     return time.monotonic(), max(ticks, default=0) / os.sysconf("SC_CLK_TCK")
-
-
-def row(what: str, value: float, against: float | None) -> dict[str, Any]:
-    return {
-        "what": what,
-        "value": value,
-        "against": against,
-        "ratio": None if against is None else value / against,
-    }
 
 
 def cpu() -> float:

@@ -15,7 +15,6 @@ Nothing is asserted.
 import argparse
 import asyncio
 import hashlib
-import json
 import os
 import resource
 import shutil
@@ -29,8 +28,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT)]
+sys.path[:0] = [str(Path(__file__).resolve().parent)]
+
+from hosts import ROOT, hosts, needs_root, row, show  # noqa: E402
 
 CIPHER = "aes128-gcm@openssh.com"
 CASES = {"near": ("1 Gbit/s", {"rate": 1000}), "far": ("50 ms", {"rate": 1000, "latency": 50})}
@@ -156,27 +156,14 @@ def main() -> None:
     parser.add_argument("--cases", default="near,far", help="near, far or both (default: near,far)")
     parser.add_argument("--json", action="store_true", help="one JSON document")
     given = parser.parse_args()
-    if os.geteuid() != 0 or sys.platform != "linux":
-        parser.exit(2, "needs root on Linux: it makes hosts of its own\n")
-    from tests.rig.hosts import Rigs
-
+    needs_root(parser)
     rows: list[dict[str, Any]] = []
     for case in given.cases.split(","):
         name, link = CASES[case]
-        rigs = Rigs()
         memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
-        try:
-            host = rigs.up(1, **link)["h1"]
-            with tempfile.TemporaryDirectory(dir=memory) as folder:
-                rows += compared(Site(Path(folder), host, int(given.gib * 2**30)), name, given.rounds)
-        finally:
-            rigs.down()
-    if given.json:
-        print(json.dumps({"rows": rows}))
-        return
-    print(f"{'':44} {'value':>9} {'against':>9} {'ratio':>7}")
-    for row in rows:
-        print(f"{row['what']:44} {row['value']:9.4g} {row['against']:9.4g} {row['ratio']:7.3f}")
+        with hosts(1, **link) as (host,), tempfile.TemporaryDirectory(dir=memory) as folder:
+            rows += compared(Site(Path(folder), host, int(given.gib * 2**30)), name, given.rounds)
+    show(rows, given.json)
 
 
 def compared(site: Site, case: str, rounds: int) -> list[dict[str, Any]]:
@@ -227,15 +214,6 @@ def write_random(path: Path, size: int) -> None:
     with open(path, "wb") as file:
         for start in range(0, size, 2**24):
             file.write(os.urandom(min(2**24, size - start)))
-
-
-def row(what: str, value: float, against: float) -> dict[str, Any]:
-    return {
-        "what": what,
-        "value": round(value, 3),
-        "against": round(against, 3),
-        "ratio": round(value / against, 3),
-    }
 
 
 if __name__ == "__main__":

@@ -9,10 +9,7 @@ and while it runs. Controller and hosts share this machine's cores. Nothing is a
 """
 
 import argparse
-import json
-import os
 import statistics
-import struct
 import sys
 import tempfile
 import time
@@ -20,9 +17,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+sys.path[:0] = [str(Path(__file__).resolve().parent)]
 
+from hosts import hosts, needs_root, row, show, write_model  # noqa: E402
 from tui import Terminal, latency  # noqa: E402
 
 PATIENCE = 180.0  # seconds for the push to begin
@@ -36,22 +33,10 @@ def main() -> None:
     parser.add_argument("--gib", type=float, default=3.0, help="size of the model (default: 3)")
     parser.add_argument("--json", action="store_true", help="one JSON document; seconds")
     given = parser.parse_args()
-    if os.geteuid() != 0 or sys.platform != "linux":
-        parser.exit(2, "needs root on Linux: it makes hosts of its own\n")
-    from tests.rig.hosts import Rigs
-
-    rigs = Rigs()
-    try:
-        hosts = rigs.up(given.hosts, rate=given.rate)
-        with tempfile.TemporaryDirectory() as folder:
-            rows = measured(list(hosts.values()), Path(folder), given.keys, int(given.gib * 2**30))
-    finally:
-        rigs.down()
-    if given.json:
-        print(json.dumps({"rows": rows}))
-        return
-    for row in rows:
-        print(f"{row['what']:64} {row['value']:9.4g} s  of {row['against']:g}")
+    needs_root(parser)
+    with hosts(given.hosts, rate=given.rate) as found, tempfile.TemporaryDirectory() as folder:
+        rows = measured(found, Path(folder), given.keys, int(given.gib * 2**30))
+    show(rows, given.json)
 
 
 def measured(hosts: Sequence[Any], folder: Path, keys: int, size: int) -> list[dict[str, Any]]:
@@ -59,7 +44,7 @@ def measured(hosts: Sequence[Any], folder: Path, keys: int, size: int) -> list[d
     from tests.controller import Controller
 
     controller = Controller(folder / "records", folder / "cache")
-    write_model(folder / "model.gguf", size)
+    write_model(folder / "model.gguf", size, is_random=False)
     models = {"big": {"source": f"file:{folder / 'model.gguf'}", "allow_unpinned": True}}
     controller.write(hosts, servers={}, models=models)
     words = [sys.executable, "-m", "fleet", "tui", "--inventory", str(controller.inventory)]
@@ -99,25 +84,6 @@ def wait_for_part(hosts: Sequence[Any], seconds: float) -> None:
         if time.monotonic() > end:
             raise SystemExit("no byte arrived")
         time.sleep(0.1)
-
-
-def write_model(path: Path, size: int) -> None:
-    """A GGUF file of one tensor of zeros; almost no room on the disk."""
-
-    def text(value: str) -> bytes:
-        return struct.pack("<Q", len(value)) + value.encode()
-
-    header = b"GGUF" + struct.pack("<IQQ", 3, 1, 1)
-    header += text("general.architecture") + struct.pack("<I", 8) + text("llama")
-    header += text("blob") + struct.pack("<IQIQ", 1, size // 4, 0, 0)
-    header += b"\0" * (-len(header) % 32)
-    with open(path, "wb") as file:
-        file.write(header)
-        file.truncate(len(header) + size // 4 * 4)
-
-
-def row(what: str, value: float, against: float) -> dict[str, Any]:
-    return {"what": what, "value": round(value, 4), "against": against, "ratio": round(value / against, 3)}
 
 
 if __name__ == "__main__":

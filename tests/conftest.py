@@ -6,9 +6,11 @@ llama_server  the real one, built by fleet itself
 shared    recordings and replayed machines that are not part of the repository
 """
 
+import http.server
 import os
 import platform
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,3 +81,25 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path
     os.environ.clear()
     os.environ.update(before)
     shutil.rmtree(top, ignore_errors=True)
+
+
+@pytest.fixture
+def web(tmp_path):
+    """A real web server on loopback for the files of a folder."""
+    folder = tmp_path / "web"
+    folder.mkdir()
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *argv, **keys):
+            super().__init__(*argv, directory=str(folder), **keys)
+
+        def log_message(self, *argv):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield folder, f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()

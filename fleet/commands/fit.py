@@ -17,6 +17,7 @@ from fleet.models.kv import KINDS, context
 from fleet.models.layout import Layout, layout
 from fleet.models.own import learn
 from fleet.models.placement import Use
+from fleet.models.plan import held_path
 from fleet.models.quants import of_file
 from fleet.models.speed import Speed
 from fleet.models.weights import Weights
@@ -72,7 +73,7 @@ def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Answer]:
         said = yield from told(host, facts, backend, weights, model, wanted)
     own = yield from learn(inventory, facts, backend)
     beside = yield from read_extra(inventory, name)
-    taken = beside.bytes(replace(wanted, context=context(model, wanted)) if model.formula else wanted)
+    taken = beside.beside(model, wanted)
     found = judge(
         facts,
         backend,
@@ -109,11 +110,11 @@ def told(
 ) -> Flow[Mapping[str, Use] | None]:
     """What llama-fit-params on the host says; None where build or model are not there."""
     build = next((one for one in reversed(facts.builds) if one.backend == backend), None)
-    is_there = any(one.sha256 == weights.sha256 for one in facts.models)
-    if build is None or weights.sha256 is None or not is_there:
+    path = None if weights.sha256 is None else held_path(facts, weights.sha256)
+    if build is None or path is None:
         return None
     words = oracle.arguments(wanted, context(model, wanted))
-    text: str = yield AskOracle(host, build.fingerprint, weights.sha256, words)
+    text: str = yield AskOracle(host, build.fingerprint, path, words)
     return oracle.parse(text, model, wanted)
 
 

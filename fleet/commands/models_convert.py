@@ -2,23 +2,23 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fleet.builds import plan as builds
 from fleet.builds.recipe import CONVERTING
-from fleet.commands.base import Option, Request, Results, Verb, split
-from fleet.commands.converting.finish import advice, bring
+from fleet.commands.base import Option, Request, Verb
+from fleet.commands.converting.finish import NOWHERE, advice, bring, listed
+from fleet.commands.converting.shown import Done, document, lines
 from fleet.core import targets
-from fleet.core.conversion import AskState, HeldModel, Origin, ReadOrigin, ReadText
+from fleet.core.conversion import AskState, Origin, ReadOrigin, ReadText
 from fleet.core.errors import FleetError, PlanError, UsageError
 from fleet.core.facts import Facts
 from fleet.core.flow import Flow, Tree, carry, claim, confirm, find_tree, probe
 from fleet.core.names import nearest
-from fleet.core.plan import Artifact, Plan, Put, Step, count_text, size_text
-from fleet.core.render import plan_lines, table
+from fleet.core.plan import Artifact, Plan, Put, Step, size_text
 from fleet.models import convert, converter, workplace
 from fleet.models.convert import Job, State
-from fleet.models.outcome import Made, row, shown
+from fleet.models.outcome import Made
 from fleet.models.workplace import Candidate, Needs
 
 if TYPE_CHECKING:
@@ -26,16 +26,6 @@ if TYPE_CHECKING:
 
 ROUNDS = 3
 SOURCE = 'source = "git:https://github.com/ggml-org/llama.cpp"'
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The whole run."""
-
-    host: str
-    plan: Plan
-    made: tuple[Made, ...]
-    advice: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +63,12 @@ def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Done]:
         look = yield from _look(where, jobs)
     made = tuple(_made(job, look.state(job)) for job in jobs)
     if not request.dry_run and all(one.results for one in made):
-        yield from bring(where, pushed, made)
-        paths: dict[str, str] = {}
-        for one in made:
-            for result in one.results:
-                found: str | None = yield HeldModel(result.sha256)
-                paths[result.sha256] = found or ""
-        hosts = tuple(dict.fromkeys((where, *pushed)))
-        told = yield from advice(inventory, hosts, made, paths)
-        return Done(where, plan, tuple(one.at(paths) for one in made), told)
+        paths = yield from bring(where, pushed, made)
+        made = tuple(one.at(paths) for one in made)
+        if all(result.sha256 in paths for one in made for result in one.results):
+            told = yield from advice(inventory, tuple(dict.fromkeys((where, *pushed))), made, paths)
+            known = (yield from listed(inventory, made, paths)) if request["add"] else NOWHERE
+            return Done(where, plan, made, told, known)
     return Done(where, plan, made, ())
 
 
@@ -97,7 +84,7 @@ def _jobs(request: Request, tree: Tree) -> Flow[tuple[Job, ...]]:
         texts.append(text)
     found = []
     for source in dict.fromkeys(request["source"]):
-        origin: Origin = yield ReadOrigin(str(source))
+        origin: Origin = yield ReadOrigin(str(source), bool(request["renew"]), not request.dry_run)
         if tree.assets and not origin.is_gguf:
             raise PlanError(
                 "a release of finished binaries brings no converter",
@@ -233,37 +220,6 @@ def _made(job: Job, state: State) -> Made:
     return Made(job, () if state.lacks(job.types) else results, state.said)
 
 
-def document(request: Request, results: Results) -> dict[str, Any]:
-    """`fleet.conversion/1`: bytes, bits for each weight, perplexities."""
-    found: Done | None = next(iter(split(results)[0].values()), None)
-    if found is None:
-        return {"host": None, "steps": [], "notes": [], "models": []}
-    return {
-        "host": found.host,
-        "steps": [step.document() for step in found.plan.steps],
-        "notes": list(found.plan.notes),
-        "models": [one.document() for one in found.made],
-        "advice": list(found.advice),
-    }
-
-
-def lines(request: Request, results: Results) -> Iterable[str]:
-    for found in split(results)[0].values():
-        if request.dry_run and found.plan.steps:
-            yield from plan_lines([found.plan])
-            yield "nothing done (--dry-run)"
-            return
-        for one in found.made:
-            if not one.results:
-                yield f"{one.job.origin.name}: not made"
-                continue
-            yield f"{one.job.origin.name}: {count_text(len(one.results), 'file')} on {found.host}"
-            head = ("TYPE", "BYTES", "BITS", "PPL", "MORE PPL", "KLD", "SAME TOP")
-            yield from table(head, [row(one, result) for result in one.results])
-            yield from shown(one)
-        yield from found.advice
-
-
 verb = Verb(
     help="Convert Hugging Face folders to GGUF, quantise, measure the loss, and push.",
     level=1,
@@ -286,6 +242,8 @@ verb = Verb(
         ),
         Option("--check", "text that the loss is measured on; not that of --imatrix", metavar="TEXTFILE"),
         Option("--outtype", "of the base: auto, f16 or bf16", default="auto", metavar="TYPE"),
+        Option("--renew", "take what an hf: repository holds today, instead of what fleet.lock pins", "flag"),
+        Option("--add", "write the results into the inventory, as models", "flag"),
         Option("--push", "hosts that get the results", metavar="SELECTOR"),
     ),
     selects="none",

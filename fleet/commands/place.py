@@ -12,15 +12,16 @@ from fleet.core.flow import Flow, ReadWeights, probe
 from fleet.core.plan import size_text
 from fleet.core.render import WIDTH, rate_text, table, wrapped
 from fleet.models.fit import Fit
-from fleet.models.judge import judge, likely
+from fleet.models.judge import judge, likely, usable
 from fleet.models.layout import layout
 from fleet.models.own import learn
 from fleet.models.place import Option, Pool, Proposal, Want, propose
 from fleet.models.placement import Placement
-from fleet.models.room import HOST, pools
+from fleet.models.room import HOST, pools, spread
 from fleet.models.room import Pool as Room
 from fleet.models.speed import Speed
 from fleet.models.weights import Weights
+from fleet.servers.companions import read_extra
 from fleet.servers.settings import cache_ram
 from fleet.servers.shares import wished
 from fleet.servers.tenants import running
@@ -57,6 +58,7 @@ def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Offer]:
     backend, notes = likely(inventory.hosts[host], facts)
     returned, _ = yield from running(inventory, host, facts, backend, "")
     own = yield from learn(inventory, facts, backend)
+    rooms = pools(facts, backend, None, returned)
     options: dict[str, tuple[Option, ...]] = {}
     lacks: dict[str, str] = {}
     for one in wanted:
@@ -69,6 +71,7 @@ def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Offer]:
             model, said = layout(weights.header, weights.sums), None
             if not model.formula:
                 said = yield from oracle(host, facts, backend, weights, model, asked)
+            more = (yield from read_extra(inventory, one.model)).beside(model, asked)
             found = judge(
                 facts,
                 backend,
@@ -78,21 +81,26 @@ def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Offer]:
                 oracle=said,
                 factor=own.factor,
                 ram=own.ram,
+                beside=more,
             )
         except FleetError as error:
             lacks[one.server] = error.what
             continue
-        options[one.server] = ways(host, found)
+        options[one.server] = ways(host, found, spread(usable(rooms, asked), more))
         if not options[one.server]:
             lacks[one.server] = found.why
-    return Offer(pools(facts, backend, None, returned), options, lacks, _there(facts), notes, wanted)
+    return Offer(rooms, options, lacks, _there(facts), notes, wanted)
 
 
-def ways(host: str, found: Fit) -> tuple[Option, ...]:
-    """Options of a server on a host: as wished, else each change that is enough and needs no other file."""
+def ways(host: str, found: Fit, beside: Mapping[str, int]) -> tuple[Option, ...]:
+    """Options of a server on a host: as wished, else each change that is enough and needs no other file.
+
+    Args:
+        beside: bytes by pool of what is served with its model.
+    """
 
     def way(placed: Placement, speed: Speed | None, change: str | None = None) -> Option:
-        return Option(host, needs(placed, found.pools), None if speed is None else speed.tps, change)
+        return Option(host, needs(placed, found.pools, beside), None if speed is None else speed.tps, change)
 
     if found.verdict == "fits" and found.placement is not None:
         return (way(found.placement, found.speed),)
@@ -103,9 +111,9 @@ def ways(host: str, found: Fit) -> tuple[Option, ...]:
     )
 
 
-def needs(placed: Placement, rooms: Iterable[Room]) -> dict[str, int]:
+def needs(placed: Placement, rooms: Iterable[Room], beside: Mapping[str, int]) -> dict[str, int]:
     """Bytes by pool; on unified memory those of a device are main memory's too."""
-    found = {use.pool: use.total for use in placed.uses}
+    found = {use.pool: use.total + beside.get(use.pool, 0) for use in placed.uses}
     shared = sum(found.get(room.name, 0) for room in rooms if room.is_unified)
     return found | {HOST: found.get(HOST, 0) + shared}
 

@@ -13,6 +13,8 @@ class ReadOrigin:
     """
 
     source: str  # hf:OWNER/REPO, file:FOLDER, file:FILE.gguf
+    renew: bool = False  # a repository as its hub holds it today, not as fleet.lock has it
+    pin: bool = True  # what it holds is written to fleet.lock
 
 
 @dataclass(frozen=True, slots=True)

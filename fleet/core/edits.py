@@ -77,7 +77,13 @@ class PinModel:
     parts: tuple[str, ...] = ()  # hashes of its files, where it has several; they are written instead
 
 
-Operation = AddHost | RemoveHost | SetHostKey | PinModel
+@dataclass(frozen=True, slots=True)
+class AddModel:
+    model: str
+    keys: Mapping[str, Any]
+
+
+Operation = AddHost | RemoveHost | SetHostKey | PinModel | AddModel
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,7 +155,7 @@ class AskOracle:
 
     host: str
     fingerprint: str
-    sha256: str
+    path: str  # of the model's only or first file, below the root
     arguments: str  # shell words after `-m FILE`
 
 

@@ -1,8 +1,8 @@
-"""What happened, kept: events, samples, measured speeds, last known boots. SQLite in the state folder."""
+"""What happened, kept: events, samples, speeds, last known boots and models. SQLite in the state folder."""
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS measured (
     prompt_tps REAL, ttft REAL, tokens INTEGER, PRIMARY KEY (host, server)
 );
 CREATE TABLE IF NOT EXISTS hosts (name TEXT PRIMARY KEY, boot TEXT, seen REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS held (host TEXT NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (host, sha256));
 """
 
 
@@ -111,6 +112,27 @@ class Journal:
             self._db.execute("INSERT OR REPLACE INTO hosts VALUES (?, ?, ?)", (host, boot, at))
             return row[0] if row else None
 
+    def holds(self, host: str, models: Iterable[str]) -> None:
+        """Note which models the host has, by their sha256."""
+        now = set(models)
+        with self._translated():
+            before = {
+                sha256 for (sha256,) in self._db.execute("SELECT sha256 FROM held WHERE host = ?", (host,))
+            }
+            gone, new = ([(host, one) for one in sorted(some)] for some in (before - now, now - before))
+            self._db.executemany("DELETE FROM held WHERE host = ? AND sha256 = ?", gone)
+            self._db.executemany("INSERT OR IGNORE INTO held VALUES (?, ?)", new)
+
+    def holders(self, sha256: str) -> tuple[str, ...]:
+        """Hosts that had the model when they were looked at last, the last one that answered first."""
+        with self._translated():
+            rows = self._db.execute(
+                "SELECT host FROM held JOIN hosts ON hosts.name = held.host WHERE sha256 = ?"
+                " ORDER BY seen DESC, host",
+                (sha256,),
+            )
+            return tuple(host for (host,) in rows)
+
     def last_seen(self, host: str) -> float | None:
         """Unix time of the host's last answer."""
         with self._translated():
@@ -122,6 +144,7 @@ class Journal:
         with self._translated():
             self._db.execute("DELETE FROM hosts WHERE name = ?", (host,))
             self._db.execute("DELETE FROM measured WHERE host = ?", (host,))
+            self._db.execute("DELETE FROM held WHERE host = ?", (host,))
 
     def events(
         self, run: str | None = None, host: str | None = None, most: int = 1000

@@ -98,6 +98,7 @@ class World:
         self.roots[host] = facts.root
         known, self.facts[host] = self.facts.get(host), facts
         before = self.journal.saw(host, facts.boot_id, facts.at)
+        self.journal.holds(host, (one.sha256 for one in facts.models))
         rebooted = bool(before and facts.boot_id and before != facts.boot_id)
         servers = tuple(instance.server for instance in facts.instances)
         is_news = known is None or rebooted or servers != tuple(one.server for one in known.instances)

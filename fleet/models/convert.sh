@@ -37,6 +37,14 @@ last() {
     grep -aE "$1" "$all" | tail -n 1 | sed -e 's/^[0-9.]* [A-Z] //' -e 's/^[A-Z]*:hf-to-gguf://'
 }
 
+# failed WHAT PATTERN NEXT: with what the tool said last that holds the pattern.
+failed() {
+    [ "$rc" != 137 ] || fail "$1: it was killed, which a full memory does" \
+        "the same command, which goes on from here; or --on HOST, one with more memory"
+    said=$(last "$2")
+    fail "$1: ${said:-exit code $rc}" "$3"
+}
+
 # kept NAME FILE: both get their names; what was measured stays beside it.
 kept() {
     grep -aE 'BPW|PPL|KLD|Same top|Final estimate|fallback|n_chunks|over [0-9]+ chunks' "$all" | head -n 40 > "$1.said.tmp"
@@ -51,10 +59,8 @@ case $STAGE in
             "$FLEET_ROOT/converter/$ENVIRONMENT/site" "$FLEET_ROOT/converter/tree-$TREE/convert_hf_to_gguf.py" \
             "$PWD/in" --outtype "$OUTTYPE" --outfile "$PWD/base.gguf.tmp" --model-name "$NAME"
         [ "$rc" = 0 ] && [ -f base.gguf.tmp ] || {
-            why=$(last '^ERROR:|^[A-Za-z.]*(Error|Exception|Interrupt)')
-            [ "$rc" != 137 ] || why="it was killed, which a full memory does"
             rm -f base.gguf.tmp
-            fail "llama.cpp's converter refused: ${why:-exit code $rc}" \
+            failed "llama.cpp's converter refused" '^ERROR:|^[A-Za-z.]*(Error|Exception|Interrupt)' \
                 "look whether llama.cpp knows this architecture and tokenizer; a newer llama.cpp may: ref under [llama_cpp]"
         }
         kept base base.gguf
@@ -65,8 +71,8 @@ case $STAGE in
             --output-format gguf -c "$CONTEXT" --chunks "$CHUNKS"
         [ "$rc" = 0 ] && [ -s imatrix.gguf.tmp ] || {
             rm -f imatrix.gguf.tmp
-            why=$(last ' E |error|at least [0-9]+ tokens|too short')
-            fail "llama-imatrix failed: ${why:-exit code $rc}" "a calibration text of at least $((4 * CONTEXT)) words"
+            failed "llama-imatrix failed" ' E |error|at least [0-9]+ tokens|too short' \
+                "a calibration text of at least $((4 * CONTEXT)) words"
         }
         kept imatrix imatrix.gguf
         ;;
@@ -77,8 +83,8 @@ case $STAGE in
         told "quantise-$TYPE" "$bin/llama-quantize" "$@" base.gguf "$TYPE.gguf.tmp" "$TYPE"
         [ "$rc" = 0 ] && [ -f "$TYPE.gguf.tmp" ] || {
             rm -f "$TYPE.gguf.tmp"
-            why=$(last 'failed to quantize:|invalid ftype|error')
-            fail "llama-quantize failed: ${why:-exit code $rc}" "fleet models convert … --to with other types"
+            failed "llama-quantize failed" 'failed to quantize:|invalid ftype|error' \
+                "fleet models convert … --to with other types"
         }
         kept "quantise-$TYPE" "$TYPE.gguf"
         ;;
@@ -89,8 +95,8 @@ case $STAGE in
         # It ends with 0 also where the text was too short: the file has then nothing but its beginning.
         if [ "$rc" != 0 ] || [ ! -f base.kld.tmp ] || [ "$(($(wc -c < base.kld.tmp)))" -lt 1024 ]; then
             rm -f base.kld.tmp
-            why=$(last 'at least [0-9]+ tokens|^[0-9.]+ E |error')
-            fail "llama-perplexity failed: ${why:-exit code $rc}" "a text with more words after --check"
+            failed "llama-perplexity failed" 'at least [0-9]+ tokens|^[0-9.]+ E |error' \
+                "a text with more words after --check"
         fi
         kept check-base base.kld
         ;;
@@ -105,8 +111,8 @@ case $STAGE in
             echo "llama-perplexity ended before it had written its results; once more"
         done
         if [ "$rc" != 0 ] || [ -z "$(last 'Same top p:')" ]; then
-            why=$(last '^[0-9.]+ E |error')
-            fail "llama-perplexity failed on $TYPE: ${why:-exit code $rc}" "the same command again"
+            failed "llama-perplexity failed on $TYPE" '^[0-9.]+ E |error' \
+                "the same command again"
         fi
         kept "check-$TYPE"
         ;;

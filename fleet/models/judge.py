@@ -14,7 +14,7 @@ from fleet.models.fit import Fit, fit
 from fleet.models.layout import Layout, layout
 from fleet.models.placement import Model, Placement, Use, whole
 from fleet.models.repack import reordered
-from fleet.models.room import HOST, Pool, lessened, pools
+from fleet.models.room import HOST, Pool, lessened, pools, spread
 from fleet.models.speed import Factor, Part, Speed, active, decode
 from fleet.models.weights import Weights
 from fleet.models.wish import Wish
@@ -108,10 +108,16 @@ def number(facts: Facts, backend: str) -> int | None:
     return max((one.number for one in facts.builds if one.backend == backend and one.number), default=None)
 
 
-def takes(facts: Facts, backend: str, weights: Weights, wish: Wish) -> dict[str, int]:
+def takes(
+    facts: Facts, backend: str, weights: Weights, wish: Wish, beside: int = 0, mapped: int = 0
+) -> dict[str, int]:
     """Bytes by pool that a running server of ours holds, by its own arguments.
 
     Pages of a mapped file count as available to everybody, so main memory's are not among them.
+
+    Args:
+        beside: bytes of what is served with its model.
+        mapped: bytes of that whose file stays mapped where no device holds it.
 
     Raises:
         PlanError: as judge.
@@ -120,9 +126,10 @@ def takes(facts: Facts, backend: str, weights: Weights, wish: Wish) -> dict[str,
     placed = whole(
         Model(layout(weights.header, weights.sums), wish, reordered=reordered(facts, backend)), found
     )
-    held = {use.pool: use.total for use in placed.devices}
-    host = placed.host
-    held[HOST] = host.total - (host.weights if wish.mapped else 0)
+    shares, host = spread(found, beside), placed.host
+    held = {use.pool: use.total + shares.get(use.pool, 0) for use in placed.devices}
+    free = host.weights + min(mapped, shares[HOST])
+    held[HOST] = host.logged + shares[HOST] - (free if wish.mapped else 0)
     return held
 
 

@@ -1,7 +1,7 @@
 """What a conversion made, with what was measured of it, as rows and lines."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -46,6 +46,7 @@ class Made:
         found = self.measured(result)
         return {
             "type": result.type,
+            "model": name(self.job.origin.name, result.type),
             "sha256": result.sha256,
             "bytes": result.size,
             "predicted_bytes": predicted(self.job.origin, result.type),
@@ -96,17 +97,21 @@ def row(made: Made, result: Result) -> tuple[str, ...]:
     )
 
 
-def shown(made: Made) -> Iterable[str]:
-    """The base, what was not asked for, and lines for the inventory."""
+def shown(made: Made, listed: Collection[str] = ()) -> Iterable[str]:
+    """The base, what was not asked for, and lines for the inventory but for the models that it has."""
     base = made.base()
     if base is not None:
         yield f"base: perplexity {_text(base, 4)} on the check text"
     if not any(made.measured(result).kld for result in made.results):
         yield "the loss was not measured: --check TEXTFILE does that"
-    yield "for inventory.toml:"
-    for result in made.results:
+    named = [(name(made.job.origin.name, result.type), result) for result in made.results]
+    if any(model not in listed for model, _ in named):
+        yield "for inventory.toml:"
+    for model, result in named:
+        if model in listed:
+            continue
         path = (made.paths or {}).get(result.sha256)
-        yield f'  [models."{name(made.job.origin.name, result.type)}"]'
+        yield f'  [models."{model}"]'
         yield f'  source = "file:{path}"' if path else "  # its file is on the host only"
         yield f'  sha256 = "{result.sha256}"'
 

@@ -32,11 +32,18 @@ class Use:
     experts: int = 0  # bytes
     kv: int = 0  # bytes: keys, values and recurrent states
     compute: int = 0  # bytes
-    other: int = 0  # bytes: logits, cached prompts, weights that the processor wants in another order
+    other: int = 0  # bytes: logits, cached prompts, a second copy of weights whose file is locked
+    again: int = 0  # bytes of the weights that the processor keeps in another order as well, of a mapped file
 
     @property
     def total(self) -> int:
+        """Bytes that it needs: of what is kept twice once, as the file's pages of it are not read again."""
         return self.weights + self.kv + self.compute + self.other
+
+    @property
+    def logged(self) -> int:
+        """Bytes of all its buffers, as llama.cpp says them."""
+        return self.total + self.again
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,11 @@ class Model:
         cache = kv.cache(layout, wish)
         memory = [key + state for key, state in zip(cache.kv, cache.state, strict=True)]
         self.memory = memory or [0] * layout.layers  # bytes per layer; none known without a formula
+
+    @property
+    def is_twice(self) -> bool:
+        """Whether the file of reordered weights lies in memory beside them, and may go."""
+        return self.wish.mapped and not self.wish.locked
 
     @property
     def most(self) -> int:
@@ -127,7 +139,7 @@ class Model:
             layer = self.layout.sums.layers[number]
             own = 0 if number < experts and not is_host else layer.experts
             dense = layer.bytes - layer.experts
-            again = sum(layer.kinds.get(kind, 0) for kind in self.reordered) if is_host else 0
+            copy = sum(layer.kinds.get(kind, 0) for kind in self.reordered) if is_host else 0
             use = replace(
                 use,
                 layers=use.layers + 1,
@@ -135,7 +147,8 @@ class Model:
                 dense=use.dense + dense,
                 experts=use.experts + own,
                 kv=use.kv + self.memory[number],
-                other=use.other + again,
+                other=use.other + copy * self.wish.locked,
+                again=use.again + copy * self.is_twice,
             )
         return use
 
@@ -143,13 +156,14 @@ class Model:
         sums = self.layout.sums
         tied = sums.embedding if sums.is_tied else None
         matrix = sums.head or sums.embedding
-        again = matrix.bytes if is_host and matrix and matrix.kind in self.reordered else 0
+        copied = matrix.bytes if is_host and matrix and matrix.kind in self.reordered else 0
         copy = tied.bytes if tied and not is_host else 0
         return replace(
             use,
             weights=use.weights + sums.output + copy,
             dense=use.dense + sums.output + (tied.bytes if tied else 0),
-            other=use.other + again,
+            other=use.other + copied * self.wish.locked,
+            again=use.again + copied * self.is_twice,
         )
 
 

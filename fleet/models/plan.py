@@ -46,9 +46,18 @@ def is_present(facts: Facts, model: Artifact) -> bool:
 
 def path(model: Artifact) -> str:
     """Where a model lies, below the root; of several files the first, which llama.cpp is given."""
-    if model.parts:
-        return f"models/sets/{model.id}/model-00001-of-{len(model.parts):05}.gguf"
-    return f"models/{model.id}/model.gguf"
+    return _several(model.id, len(model.parts)) if model.parts else f"models/{model.id}/model.gguf"
+
+
+def held_path(facts: Facts, id_: str) -> str | None:
+    """As path, of a model that the host holds whole; None where it, or one of its files, is not there."""
+    if any(one.sha256 == id_ for one in facts.models):
+        return f"models/{id_}/model.gguf"
+    return next((_several(id_, len(one.sizes)) for one in facts.sets if one.id == id_), None)
+
+
+def _several(id_: str, count: int) -> str:
+    return f"models/sets/{id_}/model-00001-of-{count:05}.gguf"
 
 
 def reserve(total: int | None) -> int:

@@ -1,7 +1,8 @@
 """Which weights a processor wants in another order: llama.cpp keeps a second copy of them.
 
-The file stays mapped, so a "CPU_REPACK" buffer comes on top. Where a GPU offers pinned memory
-(CUDA, HIP, Vulkan, SYCL) weights on the CPU lie there and are not reordered.
+The file stays mapped, so a "CPU_REPACK" buffer comes on top in what llama.cpp logs. The pages of the file
+that it was made of are not read again and give way, so such weights need their bytes once. Where a GPU
+offers pinned memory (CUDA, HIP, Vulkan, SYCL) weights on the CPU lie there and are not reordered.
 
 Source: ggml/src/ggml-cpu/repack.cpp (ggml_repack_get_optimal_repack_type) and make_cpu_buft_list in
     src/llama-model.cpp of llama.cpp b11434.

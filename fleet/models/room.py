@@ -6,7 +6,7 @@ other servers hold there is taken off here; and what the instance that is being 
 given back to its successor.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fleet.backends.base import BACKENDS
@@ -65,20 +65,24 @@ def pools(
     return (*(devices or _said(facts, prefix, returned)), host)
 
 
-def lessened(pools: tuple[Pool, ...], taken: int) -> tuple[Pool, ...]:
-    """The memory without so many bytes: the devices' in equal shares, then main memory's."""
+def spread(pools: Sequence[Pool], count: int) -> dict[str, int]:
+    """Where so many bytes lie beside a model: on the devices in equal shares, the rest in main memory."""
     devices = [pool for pool in pools if not pool.is_host and pool.available is not None]
-    left = taken
-    found = []
-    for pool in pools:
-        if pool.available is None:
-            found.append(pool)
-            continue
-        share = left if pool.is_host or len(devices) < 2 else taken // len(devices)
-        share = min(share, pool.available) if not pool.is_host else share
-        left -= 0 if pool.is_unified else share
-        found.append(replace(pool, available=max(0, pool.available - share)))
-    return tuple(found)
+    share = count if len(devices) < 2 else count // len(devices)
+    found = {pool.name: min(share, pool.available or 0) for pool in devices}
+    return found | {HOST: count - sum(found.values())}
+
+
+def lessened(pools: tuple[Pool, ...], taken: int) -> tuple[Pool, ...]:
+    """The memory without so many bytes; what a unified device holds is main memory's too."""
+    shares = spread(pools, taken)
+    shares[HOST] += sum(shares.get(pool.name, 0) for pool in pools if pool.is_unified)
+    return tuple(
+        pool
+        if pool.available is None
+        else replace(pool, available=max(0, pool.available - shares.get(pool.name, 0)))
+        for pool in pools
+    )
 
 
 def _device(

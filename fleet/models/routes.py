@@ -17,14 +17,19 @@ CONTROLLER = "from here"
 
 
 def can_share(inventory: "Inventory", host: str, facts: Facts) -> bool:
+    """Whether a host that may can give chunks of a model to others and take them: it needs python3."""
+    return "python3" in facts.tools and may_share(inventory, host)
+
+
+def may_share(inventory: "Inventory", host: str) -> bool:
     """Whether a host may give chunks of a model to others and take them from there.
 
-    It needs python3, and an address in `private_networks`: what goes between hosts is not encrypted.
-    An address that is a name, or stands in an ssh_config, is judged on the host itself. A host whose
-    line has a limit of its own is brought everything from here, at that limit.
+    It needs an address in `private_networks`: what goes between hosts is not encrypted. An address
+    that is a name, or stands in an ssh_config, is judged on the host itself. A host whose line has a
+    limit of its own is brought everything from here, at that limit.
     """
     wish = inventory.hosts.get(host)
-    if wish is None or wish.transport != "ssh" or "python3" not in facts.tools:
+    if wish is None or wish.transport != "ssh":
         return False
     if not inventory.private_networks or wish.limit_rate is not None or wish.quiet_hours is not None:
         return False

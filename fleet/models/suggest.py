@@ -2,10 +2,13 @@
 
 1. Left out: what does not fit as it is wished, with what stays free on each device (room.MARGIN); what
    loses more than WORST of the perplexity, or an amount that nobody measured, unless you hold it.
-2. Left out: what is slower than the goal's usable rate, as long as something is not.
+2. Left out: what is slower than the goal's usable rate by more than ALIKE, as long as something is not.
 3. Of those that lose no more than the goal allows: the fastest. They count as equal in quality.
 4. If none is that good: the least loss, then the fastest. If none is fast enough: the fastest of
    those that lose no more than Q4_K_M, else the least loss.
+
+Before bits go the context gives way that nobody asked for: where nothing that loses as little as Q4_K_M
+fits with models_suggest.CONTEXT, and something does with changes.LEAST, that is advised.
 
 A speed that nobody can predict leaves nothing out; then smaller counts as faster, as each token reads
 all of it. A goal is two numbers:
@@ -14,7 +17,8 @@ all of it. A goal is two numbers:
     balanced  at least 10 tokens/s   loses at most 1 %    (what Q5_K_M loses)
     speed     at least 25 tokens/s   loses at most 3 %    (what Q4_K_M loses)
 
-Source: rates: our own choice. 5 is about as fast as people read, 10 leaves room to skim, and at 25
+Source: from Q4_K_M down: reference HARDWARE.md 9, "at least Q4_K_M unless a much larger model becomes
+    possible". Rates: our own choice. 5 is about as fast as people read, 10 leaves room to skim, and at 25
     nobody waits for a screen of code. Losses: quality.
 """
 
@@ -129,6 +133,16 @@ def judged(variant: Variant, fit: Fit) -> Choice:
     return Choice(variant, loss, fit)
 
 
+def has_usual(found: Sequence[Choice]) -> bool:
+    """Whether something fits that loses no more than Q4_K_M."""
+    return any(one.fit.verdict == "fits" and is_usual(one) for one in found)
+
+
+def is_usual(one: Choice) -> bool:
+    """Whether it loses no more than Q4_K_M."""
+    return one.loss is not None and one.loss.likely <= USUAL
+
+
 def choose(found: Sequence[Choice], goal: Goal) -> Advice:
     """The rule above."""
     fitting = [one for one in found if one.fit.verdict == "fits" and _is_good(one)]
@@ -151,7 +165,7 @@ def _is_good(one: Choice) -> bool:
 
 
 def _is_usable(one: Choice, goal: Goal) -> bool:
-    return one.tps is None or one.tps >= goal.rate
+    return one.tps is None or one.tps >= goal.rate * (1 - ALIKE)
 
 
 def _is_alike(held: Choice, other: Choice) -> bool:

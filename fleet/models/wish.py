@@ -32,6 +32,7 @@ class Wish:
     split: tuple[float, ...] = ()  # proportions among the devices; empty: by their free memory
     devices: tuple[str, ...] | None = None  # as --list-devices names them; None: all of the backend
     mapped: bool = True  # the file is mapped: its pages are shared with the system's cache
+    locked: bool = False  # its pages must stay in memory
 
 
 def wish(server: "Server", cache_ram: int = 0, given: Mapping[str, object] | None = None) -> Wish:
@@ -63,6 +64,7 @@ def wish(server: "Server", cache_ram: int = 0, given: Mapping[str, object] | Non
         cache_ram=cache_ram if lent is None else max(0, lent) * MIB,
         devices=_names(str(named)) if named else None,
         mapped=str(given.get("load-mode", "auto")) not in ("none", "dio"),
+        locked="mlock" in str(given.get("load-mode", "auto")),
     )
 
 

@@ -65,6 +65,15 @@ class Extra:
             return self.weights
         return self.weights + kv.cache(self.draft, replace(wish, kv_type_k="f16", kv_type_v="f16")).total
 
+    def beside(self, model: Layout, wish: Wish) -> int:
+        """As bytes, for a model that is served as wished: a context that nobody names is the trained one."""
+        return self.bytes(replace(wish, context=kv.context(model, wish)) if model.formula else wish)
+
+    @property
+    def mapped(self) -> int:
+        """Bytes of the draft, whose file stays mapped where a processor computes."""
+        return self.draft.sums.total if self.draft is not None else 0
+
 
 NONE = Extra(0)
 

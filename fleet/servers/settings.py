@@ -13,6 +13,7 @@ from fleet.backends.base import BACKENDS
 from fleet.core.facts import Build, Facts
 from fleet.core.plan import Choice, size_text
 from fleet.core.proof import NOTHING, Expected
+from fleet.models.repack import reordered
 from fleet.servers.capabilities import Capabilities
 from fleet.servers.devices import device, device_names, device_totals, listed
 from fleet.servers.flags import translate
@@ -283,8 +284,9 @@ def load_mode(facts: Facts, backend: str, sizing: Sizing) -> tuple[str | None, s
     if memory.lockable < weights:
         most, need = size_text(memory.lockable), size_text(weights)
         return None, f"not locked: {most} may be locked, the weights have {need}"
-    if memory.total is None or weights > memory.total * LOCK_SHARE:
-        return None, "not locked: the weights are more than half of the memory"
+    is_twice = bool(reordered(facts, backend))  # beside what is locked
+    if memory.total is None or weights * (1 + is_twice) > memory.total * LOCK_SHARE:
+        return None, f"not locked: {'twice ' * is_twice}the weights are more than half of the memory"
     return "mmap+mlock", f"the weights ({size_text(weights)}) stay out of the swap"
 
 

@@ -265,7 +265,7 @@ def _expected(
     empty = replace(best, uses=tuple(replace(use, kv=0) for use in best.uses))
     speed = speeds(facts, backend, case.layout, chosen, build)(empty)
     expected = Expected(
-        sum(use.total for use in best.uses) - chosen.cache_ram,
+        sum(use.logged for use in best.uses) - chosen.cache_ram,
         None if is_by_hand else is_whole,
         *((speed.tps, speed.low, speed.high) if speed is not None else (None, None, None)),
     )

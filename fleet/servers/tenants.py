@@ -7,8 +7,10 @@ from fleet.core.errors import FleetError
 from fleet.core.facts import Facts, Instance
 from fleet.core.flow import Flow, ReadWeights
 from fleet.models.judge import takes
+from fleet.models.layout import layout
 from fleet.models.room import HOST
 from fleet.models.weights import Weights
+from fleet.servers.companions import read_extra
 from fleet.servers.settings import cache_ram
 from fleet.servers.shares import wished
 
@@ -31,7 +33,9 @@ def running(
             try:
                 weights: Weights = yield ReadWeights(server.model)
                 own = wished(server, cache_ram(facts) * 2**20)
-                found = takes(facts, backend, weights, own)
+                more = yield from read_extra(inventory, server.model)
+                count = more.beside(layout(weights.header, weights.sums), own)
+                found = takes(facts, backend, weights, own, count, more.mapped)
             except FleetError:
                 continue  # a model that nobody can read any more is not judged here
         into = returned if server is not None and server.model == name else held

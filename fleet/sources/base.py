@@ -61,9 +61,11 @@ class Package:
 
     name: str
     version: str
+    file: str | None = None  # which of several; its path in the wheel, or the end of it
 
     def __str__(self) -> str:
-        return f"package:{self.name}=={self.version}"
+        which = f"#{self.file}" if self.file else ""
+        return f"package:{self.name}=={self.version}{which}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,8 @@ def line(event: Event, is_verbose: bool = False) -> str | None:
         case StepStarted(step=step, done=done, total=total):
             return f"{host}[{done + 1}/{total}] {step} ..."
         case StepDone(step=step, done=done, total=total, seconds=seconds, bytes=moved):
-            sent = f", {size_text(moved)} sent" if moved is not None else ""
+            how = "sent" if event.route in (None, "controller") else "received"  # not all of it from here
+            sent = f", {size_text(moved)} {how}" if moved is not None else ""
             return f"{host}[{done}/{total}] {step}: ok ({seconds_text(seconds)}{sent})"
         case StepFailed(step=step, done=done, total=total, message=message):
             return f"{host}[{done + 1}/{total}] {step}: FAILED"

@@ -167,6 +167,25 @@ def test_what_runs_now_gives_its_memory_back_before_it_is_placed(weights: dict[s
     assert [host["state"] for host in chat["hosts"]] == ["there"]
 
 
+def with_draft(wanted: Inventory, model: str, draft: str) -> Inventory:
+    """The same, and one model drafts for the other."""
+    model_ = Model(source=f"file:{model}.gguf", allow_unpinned=True, draft=draft)
+    return wanted.model_copy(update={"models": {**wanted.models, model: model_}})
+
+
+def test_what_is_served_with_a_model_takes_its_room_too(weights: dict[str, Weights]) -> None:
+    """Eight billion weights of 8 bits fit on a card of 12 GB, and not with as many that draft for them."""
+    alone = inventory(chat=("qwen3-8b", ("mac", "rtx")))
+    both = with_draft(alone, "qwen3-8b", "qwen3-8b")
+    (single,) = asked(alone, "mac", weights).options["chat"]
+    (pair,) = asked(both, "mac", weights).options["chat"]
+    more = weights["qwen3-8b"].sums.total + 8192 * 144 * 1024  # and its cache, 144 KiB for a token
+    assert pair.needs["MTL0"] - single.needs["MTL0"] == more
+    assert pair.needs["host"] - single.needs["host"] == more  # unified: the same bytes
+    assert [one.change for one in asked(alone, "rtx", weights).options["chat"]] == [None]
+    assert None not in [one.change for one in asked(both, "rtx", weights).options["chat"]]
+
+
 def test_no_servers_on_these_hosts_is_said(weights: dict[str, Weights]) -> None:
     found = results(inventory(), weights)
     assert document(request(), found)["verdict"] == "unknown"

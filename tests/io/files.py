@@ -2,6 +2,7 @@
 
 import threading
 import time
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler
 
 from tests.io.hubs import Served, send
@@ -16,6 +17,8 @@ class FileServer(Served):
         cuts: how many answers still break, after `half` bytes each.
         holds: how many answers still stop in their middle and leave the connection open.
         busy: how many answers are still 429, with `after` as Retry-After where it is set.
+        busy_at: only those to ranges that begin there; None: to all.
+        now: what its clock says, in seconds since 1970; None: the right time.
         rate: bytes/s of each connection; None: as fast as it goes.
     """
 
@@ -25,6 +28,8 @@ class FileServer(Served):
         self.sent = self.cuts = self.holds = self.busy = self.open = self.widest = 0
         self.half = len(data) // 2
         self.after: str | None = None
+        self.busy_at: int | None = None
+        self.now: float | None = None
         self.rate: float | None = None
         self.signed = 0  # how often a signed link still works
         self.closing = threading.Event()
@@ -39,6 +44,9 @@ class FileServer(Served):
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         path = request.path.strip("/").partition("?")[0]
+        if self.now is not None:
+            now = self.now
+            request.date_time_string = lambda timestamp=None: formatdate(now, usegmt=True)
         is_head = request.command == "HEAD"
         if path.isdigit():
             return send(request, int(path))
@@ -58,7 +66,8 @@ class FileServer(Served):
                 self.signed -= 1
                 if self.signed < 0:
                     return send(request, 403)
-            if self.busy:
+            begin = request.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")[0]
+            if self.busy and self.busy_at in (None, int(begin)):
                 self.busy -= 1
                 return send(request, 429, **({"Retry_After": self.after} if self.after else {}))
             if path == "changing":
@@ -72,7 +81,7 @@ class FileServer(Served):
             asked = None
         if (
             asked
-            and path not in ("noranges", "login")
+            and path not in ("noranges", "login", "bare")
             and request.headers.get("If-Range", self.tag) == self.tag
         ):
             first, _, last = asked.removeprefix("bytes=").partition("-")
@@ -88,7 +97,7 @@ class FileServer(Served):
             request.send_response(200)
         body = b"<html>Please sign in</html>" if path == "login" else memoryview(self.data)[start:end]
         request.send_header("ETag", self.tag)
-        if path == "unsized":
+        if path in ("unsized", "bare"):
             request.close_connection = True
         else:
             request.send_header("Content-Length", str(len(body)))

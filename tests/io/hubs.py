@@ -6,6 +6,7 @@ Source: huggingface_hub `HfApi.model_info(files_metadata=True)`, utils/_http.py 
 
 import hashlib
 import json
+import re
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +14,7 @@ from typing import Any
 from urllib.parse import unquote
 
 COMMIT, NEXT = "a" * 40, "b" * 40
+COMMIT_LIKE = re.compile("[0-9a-f]{40}")
 TOKEN = "hf_" + "x" * 34
 WRONG = "Invalid credentials in Authorization header"
 
@@ -113,6 +115,13 @@ class Repo:
     gate: bool = False  # its files need an account that was let in
     is_lfs: bool = True
     extra: list[Any] = field(default_factory=list)  # siblings as they are
+    before: "Repo | None" = None  # what it held until this commit
+
+    def at(self, revision: str) -> "Repo | None":
+        """What it holds at a branch, tag or commit."""
+        if revision in ("main", "v1.0", self.commit):
+            return self
+        return self.before.at(revision) if self.before and COMMIT_LIKE.fullmatch(revision) else None
 
 
 class ModelHub(Served):
@@ -151,7 +160,8 @@ class ModelHub(Served):
         if parts[2] == "refs":
             refs = {"branches": [{"name": "main"}, {"name": "imatrix"}], "tags": [{"name": "v1.0"}]}
             return send(request, 200, json.dumps(refs).encode())
-        if parts[3] not in ("main", "v1.0", repo.commit):
+        repo = repo.at(parts[3])
+        if repo is None:
             return send(request, 404, X_Error_Code="RevisionNotFound", X_Error_Message="Invalid rev id")
         assert query == "blobs=true"
         body = {"id": "/".join(parts[:2]), "sha": repo.commit, "siblings": self._siblings(repo)}
@@ -173,8 +183,10 @@ class ModelHub(Served):
         repo = self.repos[name]
         if repo.gate and (token is None or not self.let_in):
             return send(request, 401 if token is None else 403, X_Error_Code="GatedRepo")
-        if commit != repo.commit or file not in repo.files:
+        there = repo.at(commit) if COMMIT_LIKE.fullmatch(commit) else None
+        if there is None or file not in there.files:
             return send(request, 404, X_Error_Code="EntryNotFound")
+        repo = there
         sha256 = hashlib.sha256(repo.files[file]).hexdigest()
         self.storage.blobs.setdefault(sha256, repo.files[file])
         location = f"{self.storage.url}/{sha256}?X-Amz-Signature=0"

@@ -32,7 +32,7 @@ class Cut:
     async def run(self, script, **options):
         return await self.inner.run(script, **options)
 
-    async def feed(self, line, chunks, *, deadline):
+    async def feed(self, line, chunks, *, deadline, on_line=None):
         is_lost = False
 
         async def pieces() -> AsyncIterator[bytes]:
@@ -49,7 +49,7 @@ class Cut:
                 self.left -= len(piece)
                 yield piece
 
-        answer = await self.inner.feed(line, pieces(), deadline=deadline)
+        answer = await self.inner.feed(line, pieces(), deadline=deadline, on_line=on_line)
         if is_lost:
             raise UnreachableError("the connection was lost", kind="link-lost")
         return answer
@@ -65,7 +65,7 @@ class Dirty:
     async def run(self, script, **options):
         return await self.inner.run(script, **options)
 
-    async def feed(self, line, chunks, *, deadline):
+    async def feed(self, line, chunks, *, deadline, on_line=None):
         self.times -= 1
         is_wrong = self.times >= 0
 
@@ -73,7 +73,7 @@ class Dirty:
             async for piece in chunks:
                 yield bytes(len(piece)) if is_wrong and len(piece) > HEADER else piece
 
-        return await self.inner.feed(line, pieces(), deadline=deadline)
+        return await self.inner.feed(line, pieces(), deadline=deadline, on_line=on_line)
 
 
 class Stuck:
@@ -85,13 +85,13 @@ class Stuck:
     async def run(self, script, **options):
         return await self.inner.run(script, **options)
 
-    async def feed(self, line, chunks, *, deadline):
+    async def feed(self, line, chunks, *, deadline, on_line=None):
         async def pieces() -> AsyncIterator[bytes]:
             async for piece in chunks:
                 yield piece
                 await asyncio.Event().wait()
 
-        return await self.inner.feed(line, pieces(), deadline=deadline)
+        return await self.inner.feed(line, pieces(), deadline=deadline, on_line=on_line)
 
 
 class Shelled(LocalTransport):
@@ -133,15 +133,15 @@ class Greedy(LocalTransport):
     async def start(self, command):
         return await super().start(f"PATH={self.folder}:$PATH; export PATH; {command}")
 
-    async def feed(self, line, chunks, *, deadline):
+    async def feed(self, line, chunks, *, deadline, on_line=None):
         self.feeds += 1
-        return await super().feed(line, chunks, deadline=deadline)
+        return await super().feed(line, chunks, deadline=deadline, on_line=on_line)
 
 
 class Refused:
     """A connection of its own that the host does not take."""
 
-    async def feed(self, line, chunks, *, deadline):
+    async def feed(self, line, chunks, *, deadline, on_line=None):
         await anext(aiter(chunks))
         raise UnreachableError("no more connections", kind="refused")
 

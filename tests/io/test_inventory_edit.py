@@ -11,7 +11,7 @@ import tomlkit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleet.core.edits import AddHost, Operation, PinModel, RemoveHost, SetHostKey
+from fleet.core.edits import AddHost, AddModel, Operation, PinModel, RemoveHost, SetHostKey
 from fleet.core.errors import InventoryError
 from fleet.io.inventory.edit import change
 from fleet.io.inventory.file import edit, load
@@ -34,6 +34,11 @@ EDITS: list[tuple[Operation, list[str], list[str]]] = [
         AddHost("pi.4", {"address": "10.0.0.9", "tags": ("arm", "small"), "part_time": True}),
         [],
         ['[hosts."pi.4"]', 'address = "10.0.0.9"', 'tags = ["arm", "small"]', "part_time = true", ""],
+    ),
+    (
+        AddModel("tiny-q8-0", {"source": "file:/cache/tiny.gguf", "sha256": SHA}),
+        [],
+        ["[models.tiny-q8-0]", 'source = "file:/cache/tiny.gguf"', f'sha256 = "{SHA}"', ""],
     ),
     (SetHostKey("mac", KEY), [], [f'host_key = "{KEY}"']),
     (PinModel("qwen3-8b", SHA), [], [f'sha256 = "{SHA}"']),
@@ -91,6 +96,11 @@ def test_adding_and_removing_a_host_leaves_no_trace(tmp_path: Path) -> None:
     ("before", "operation", "after"),
     [
         ("", AddHost("a", {"address": "x"}), '[hosts.a]\naddress = "x"\n'),
+        (
+            '[hosts.a] # a\naddress = "x"\n',
+            AddModel("m", {"source": "file:m", "sha256": SHA}),
+            f'[hosts.a] # a\naddress = "x"\n\n[models.m]\nsource = "file:m"\nsha256 = "{SHA}"\n',
+        ),
         ("# only this", AddHost("a", {"address": "x"}), '# only this\n\n[hosts.a]\naddress = "x"\n'),
         (
             'hosts = { b = { address = "y" } } # short',
@@ -194,6 +204,7 @@ def test_an_edit_under_our_feet_is_kept_and_told(tmp_path: Path) -> None:
         RemoveHost("zzz"),
         SetHostKey("a", "nonsense"),
         PinModel("m", SHA),
+        AddModel("m", {"source": "nonsense"}),
     ],
     ids=str,
 )

@@ -34,6 +34,16 @@ def test_events_come_back_oldest_first_by_run_and_by_host(journal: Journal):
     assert [event["message"] for event in journal.events(most=1)] == ["2"]
 
 
+def test_who_has_a_model_is_known_until_they_are_seen_without_it(journal: Journal):
+    for number, (host, models) in enumerate([("a", ["m", "n"]), ("b", ["m"]), ("c", []), ("gone", ["m"])]):
+        journal.saw(host, None, float(number))
+        journal.holds(host, models)
+    journal.forget("gone")
+    assert journal.holders("m") == ("b", "a")
+    journal.holds("b", ["n"])
+    assert (journal.holders("m"), journal.holders("n")) == (("a",), ("b", "a"))
+
+
 def test_only_its_owner_can_read_it(tmp_path: Path, journal: Journal):
     assert (tmp_path / "fleet.db").stat().st_mode & 0o777 == 0o600
 

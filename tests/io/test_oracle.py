@@ -13,9 +13,11 @@ from fleet.models.room import HOST, Pool
 from fleet.models.wish import Wish
 from fleet.platforms.base import program
 from tests.models.values import MIB, read
+from tests.parts import SMOKE, split
 from tests.shapes import SHAPES, write
 
 BUILD, SHA = "f" * 16, "5" * 64
+WHOLE = f"models/{SHA}/model.gguf"
 
 
 @pytest.fixture
@@ -28,8 +30,8 @@ def root(tmp_path, llama_server):
     return found
 
 
-def ask(root, words: str) -> str:
-    script = placed(program(ORACLE.format(arguments=words), BUILD=BUILD, MODEL=SHA), str(root))
+def ask(root, words: str, model: str = WHOLE) -> str:
+    script = placed(program(ORACLE.format(arguments=words), BUILD=BUILD, MODEL=model), str(root))
     done = subprocess.run(["sh", "-s"], input=script, text=True, capture_output=True, check=False)
     return done.stdout if done.returncode == 0 else ""
 
@@ -49,3 +51,17 @@ def test_a_planner_that_fails_says_nothing(root):
     (root / "models" / SHA / "model.gguf").write_text("not a model")
     assert ask(root, arguments(Wish(4096, 1), 4096)) == ""
     assert ask(root, "--no-such-flag") == ""
+
+
+def test_a_model_of_several_files_is_planned_from_its_first(root):
+    """The folder of a set, as gather.sh links it."""
+    folder = root / "models" / "sets" / SHA
+    folder.mkdir(parents=True)
+    files = split(root)
+    names = [f"model-{number:05}-of-{len(files):05}.gguf" for number in range(1, len(files) + 1)]
+    for file, name in zip(files, names, strict=True):
+        file.rename(folder / name)
+    known, wish = layout(read(SMOKE)), Wish(512, 1, unified=True)
+    said = parse(ask(root, arguments(wish, 512), f"models/sets/{SHA}/{names[0]}"), known, wish)
+    assert said is not None
+    assert 0 <= known.sums.total - said[HOST].weights < MIB

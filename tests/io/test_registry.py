@@ -194,6 +194,12 @@ def test_pin_takes_what_the_tag_means_today(fleet, registry):
     assert registry.storage.asked == []
 
 
+def test_a_model_of_a_registry_is_listed_as_pinned_with_its_file(fleet, registry):
+    fleet.well("models", "pull", "tiny")
+    (model,) = fleet.well("models", "list", "--json").json["models"]
+    assert (model["names"], model["sha256"], model["bytes"]) == (["tiny"], SHA256, len(GGUF))
+
+
 @pytest.mark.parametrize("model", [SOURCE, "tiny"])
 def test_fit_reads_only_the_header(fleet, registry, model):
     registry.put("library/tiny:1b", model=GGUF + bytes(8 << 20))

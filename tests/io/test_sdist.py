@@ -1,9 +1,7 @@
 """Sources from the network: archives behind http, and packages that pip fetches."""
 
-import http.server
 import os
 import tarfile
-import threading
 
 import pytest
 
@@ -15,28 +13,6 @@ from tests.io.checkouts import FILES, KEPT, Places, fetched, packed, sha256, wis
 @pytest.fixture
 def places(tmp_path):
     return Places(tmp_path / "state", tmp_path / "cache", tmp_path / "config")
-
-
-@pytest.fixture
-def web(tmp_path):
-    """A real web server on loopback for the files of a folder."""
-    folder = tmp_path / "web"
-    folder.mkdir()
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, *argv, **keys):
-            super().__init__(*argv, directory=str(folder), **keys)
-
-        def log_message(self, *argv):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield folder, f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
 
 
 async def test_an_archive_behind_http_is_fetched_once(tmp_path, places, web):

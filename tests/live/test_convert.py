@@ -1,13 +1,18 @@
 """Conversions for real: llama.cpp's own converter and tools on a real host, then its server."""
 
+import contextlib
 import json
+import os
 import signal
+import time
+from pathlib import Path
 
 import pytest
 
 from tests import tiny_llama
 from tests.controller import BUILD_DEADLINE, SMOKE, compiling, share_compilations
-from tests.live.sites import Site
+from tests.io.hubs import COMMIT, NEXT, TOKEN, ModelHub, Repo
+from tests.live.sites import Site, digest
 
 TYPES = ("Q4_K_M", "Q5_K_M", "Q8_0")
 
@@ -28,10 +33,10 @@ def convert(source, *words):
     return "models", "convert", source, "--to", ",".join(TYPES), *texts, *words
 
 
-def base(folder):
+def base(folder, name="tiny", seed=1):
     """A GGUF of F16, as the converter would make it of the tiny Llama."""
-    path = folder / "tiny-f16.gguf"
-    tiny_llama.write_gguf(path)
+    path = folder / f"{name}-f16.gguf"
+    tiny_llama.write_gguf(path, seed)
     return path
 
 
@@ -76,6 +81,98 @@ def test_a_killed_conversion_goes_on_where_it_was_and_its_model_is_served(site):
     assert not [step for step in done if "build llama.cpp" in step or "send base.gguf" in step]
     assert "tiny: quantise to Q4_K_M" not in done
     assert served(site, site.controller.well(*convert(words[2], "--json")).json)
+
+
+def following(run, kind, step=""):
+    """Reads what a run says until an event of that kind, of a step whose title ends so."""
+    for line in run.stdout:
+        event = json.loads(line)
+        if event["event"] == kind and event.get("step", "").endswith(step):
+            return event
+    raise AssertionError(f"it ended with {run.wait()} before any {kind} {step}")
+
+
+def test_several_models_in_one_run_come_to_other_hosts_and_into_the_inventory(site, embedded):
+    other = Site(site.controller, embedded.up(["n"])["n"])
+    site.controller.write([site.host, other.host], servers={})
+    site.controller.inventory.write_text(f"# ours\n{site.controller.inventory.read_text()}\n# the end\n")
+    sources = [
+        f"file:{base(site.controller.folder, name, seed)}" for seed, name in enumerate(("one", "two"), 1)
+    ]
+    words = ("models", "convert", *sources, "--to", "Q4_K_M,Q8_0", "--on", "m", "--push", "n", "--add")
+    with compiling():
+        made = site.controller.well(*words, "--yes", "--json", deadline=BUILD_DEADLINE).json
+    files = {file["model"]: file for model in made["models"] for file in model["files"]}
+    names = ["one-q4-k-m", "one-q8-0", "two-q4-k-m", "two-q8-0"]
+    assert list(files) == names
+    assert len({file["sha256"] for file in files.values()}) == 4
+    for file in files.values():
+        for host in (site, other):
+            there = host.root / "models" / file["sha256"] / "model.gguf"
+            assert digest(there) == file["sha256"] == digest(Path(file["path"]))
+    assert made["inventory"] == {"added": names, "there": [], "taken": []}
+    text = site.controller.inventory.read_text()
+    assert text.startswith("# ours\n")
+    assert "# the end\n" in text
+    known = site.controller.well("config", "show", "--json").json["inventory"]["models"]
+    assert {name: known[name]["sha256"] for name in names} == {name: files[name]["sha256"] for name in names}
+
+    again = site.controller.well(*words, "--yes", "--jsonl")
+    assert again.events("step_started") == []
+    assert site.controller.inventory.read_text() == text
+    shown = site.controller.well(*words, "--yes").out
+    assert f"in the inventory already: {', '.join(names)}" in shown
+    assert "for inventory.toml" not in shown
+
+
+def test_a_conversion_outlives_its_link(site):
+    words = convert(f"file:{base(site.controller.folder)}", "--yes", "--jsonl")
+    with compiling():
+        site.controller.well("build", site.name, "--yes", deadline=BUILD_DEADLINE)
+        run = site.controller.start(*words)
+        following(run, "step_started", "measure the base on the text")
+    site.host.kill()
+    site.host.start()
+    out, _ = run.communicate(timeout=BUILD_DEADLINE)
+    assert run.returncode == 0, out[-2000:]
+    done = [event["step"] for event in map(json.loads, out.splitlines()) if event["event"] == "step_done"]
+    assert done[-4:] == [*(f"tiny: measure {name} against the base" for name in TYPES),
+                         f"tiny: publish {', '.join(TYPES)}"]  # fmt: skip
+    assert site.controller.well(*words[:-1], "--json").json["steps"] == []
+
+
+def test_a_tool_that_is_killed_on_the_host_is_said_and_only_the_rest_is_done_again(site):
+    words = convert(f"file:{base(site.controller.folder)}", "--yes", "--jsonl")
+    run = site.controller.start(*words)
+    following(run, "step_started", "measure Q5_K_M against the base")
+    os.kill(until_running(site, "llama-perplexity", "Q5_K_M.gguf"), signal.SIGKILL)
+    failed = following(run, "step_failed")
+    assert "llama-perplexity failed on Q5_K_M: it was killed" in failed["message"]
+    run.communicate(timeout=60)
+    assert run.returncode == 1
+    again = site.controller.well(*words)
+    assert [event["step"] for event in again.events("step_done") if event["phase"] == "build"] == [
+        "tiny: measure Q5_K_M against the base",
+        "tiny: measure Q8_0 against the base",
+        f"tiny: publish {', '.join(TYPES)}",
+    ]
+
+
+def until_running(site, *words, program=True):
+    """The process of the host whose command line holds the words, as soon as there is one.
+
+    Args:
+        program: one of the host's own files is what runs; else the host's home is named somewhere.
+    """
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        for entry in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                line = entry.read_bytes().decode(errors="replace")
+                place = line.partition("\0")[0] if program else line
+                if str(site.home) in place and all(word in line for word in words):
+                    return int(entry.parent.name)
+    raise AssertionError(f"nothing runs with {words}")
 
 
 def served(site, made) -> str:
@@ -130,3 +227,40 @@ def test_a_hugging_face_folder_becomes_three_types_and_is_served(site, tmp_path)
     unknown = site.controller("models", "convert", f"file:{folder}", "--to", "Q8_0", "--yes")
     assert unknown.code == 1
     assert "llama.cpp's converter refused: Model NoSuchForCausalLM is not supported" in unknown.err
+
+
+@pytest.mark.long
+def test_a_repository_of_a_hub_is_converted_as_it_was_pinned_and_a_killed_run_goes_on(site, tmp_path):
+    """Needs the same packages as a folder does."""
+    folder = tiny_llama.write(tmp_path / "tiny")
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    hub = ModelHub()
+    try:
+        hub.repos["acme/Tiny"] = Repo(files | {"modeling_tiny.py": b"raise SystemExit"})
+        site.controller.env |= {"HF_ENDPOINT": hub.url, "HF_TOKEN": TOKEN, "HF_HOME": str(tmp_path)}
+        words = ("models", "convert", "hf:acme/Tiny", "--to", "Q4_K_M,Q8_0", "--outtype", "f16", "--yes")
+        with compiling():
+            run = site.controller.start(*words, "--jsonl")
+            following(run, "step_started", "convert tiny to f16 GGUF")
+            os.kill(until_running(site, "convert_hf_to_gguf.py", program=False), signal.SIGKILL)
+            assert "llama.cpp's converter refused: it was killed" in following(run, "step_failed")["message"]
+            run.communicate(timeout=60)
+        # The hub moves on; what was pinned is what is made.
+        hub.repos["acme/Tiny"] = Repo(files | {"config.json": b"{}"}, NEXT, before=hub.repos["acme/Tiny"])
+        again = site.controller.well(*words, "--jsonl", deadline=BUILD_DEADLINE)
+        done = [event["step"] for event in again.events("step_done")]
+        assert done[:4] == [
+            "tiny: convert tiny to f16 GGUF",
+            "tiny: quantise to Q4_K_M",
+            "tiny: quantise to Q8_0",
+            "tiny: publish Q4_K_M, Q8_0",
+        ]
+        (model,) = site.controller.well(*words, "--json").json["models"]
+        assert model["source"] == f"hf:acme/Tiny@{COMMIT}"
+        assert [file["type"] for file in model["files"]] == ["Q4_K_M", "Q8_0"]
+        assert list(site.root.rglob("modeling_tiny.py")) == []
+        sent = hub.storage.sent
+        site.controller.well(*words)
+        assert hub.storage.sent - sent < 32768  # headers and settings; no weights
+    finally:
+        hub.close()

@@ -1,11 +1,9 @@
 """Finished binaries of a release: the real llama.cpp, packed as its project does, fetched, proven, served."""
 
 import hashlib
-import http.server
 import json
 import platform
 import tarfile
-import threading
 import zipfile
 
 import pytest
@@ -42,28 +40,6 @@ def zipped(folder, programs):
         for program in programs.iterdir():
             archive.write(program, f"build/bin/{program.name}")
     return path
-
-
-@pytest.fixture
-def web(tmp_path):
-    """A real web server on loopback for the files of a folder."""
-    folder = tmp_path / "web"
-    folder.mkdir()
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, *argv, **keys):
-            super().__init__(*argv, directory=str(folder), **keys)
-
-        def log_message(self, *argv):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield folder, f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
 
 
 @pytest.fixture

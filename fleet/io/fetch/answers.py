@@ -1,7 +1,7 @@
 """What is asked of servers of files, and what their answers mean."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
@@ -25,6 +25,7 @@ class Want:
         size: bytes it must have; another length is refused before any of them is taken.
         connections: how many at once; None: by its size.
         name: what is fetched, where the address is not the same tomorrow; None: the address.
+        link: signs an address that works for a while; None: the address itself is asked.
     """
 
     key: Secret | None = None
@@ -32,6 +33,7 @@ class Want:
     size: int | None = None
     connections: int | None = None
     name: str | None = None
+    link: Callable[[], Awaitable[str]] | None = None
 
 
 ANY = Want()

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 from pathlib import Path
 
 import httpx
@@ -9,7 +10,7 @@ import httpx
 from fleet.core.errors import FleetError
 from fleet.io.fetch import answers
 from fleet.io.fetch.answers import ANY, Want
-from fleet.io.fetch.part_file import PartFile
+from fleet.io.fetch.part_file import FULL, PartFile, no_room
 from fleet.io.fetch.part_file import forget as forget
 from fleet.io.fetch.transfer import Say, Sleep, Transfer
 
@@ -82,5 +83,7 @@ def _circles(url: str) -> FleetError:
 
 
 def _disk(part: Path, error: OSError) -> FleetError:
+    if error.errno in FULL:
+        return no_room(part, "and others wrote there meanwhile", shutil.disk_usage(part.parent).free)
     reason = os.strerror(error.errno) if error.errno else str(error)
     return FleetError(f"{error.filename or part}: {reason}", next=f"df -h {part.parent}")

@@ -21,6 +21,7 @@ from fleet.io.fetch import spans
 from fleet.io.fetch.spans import Span
 
 SPARE = 64 << 20  # bytes that stay free on this machine
+FULL = (errno.ENOSPC, errno.EDQUOT)
 _flush = getattr(os, "fdatasync", os.fsync)  # macOS has none
 
 
@@ -101,12 +102,20 @@ class PartFile:
                 return
             _flush(self._file)
             note = {"name": self._name, "size": self.size, "validator": self.validator, "done": done}
-            fresh = self._note.with_suffix(".new")
-            with open(os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
-                json.dump(note, file)
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._note)
+            try:
+                self._write_note(json.dumps(note))
+            except OSError as error:
+                # The bytes have their room already, and an older note tells nothing wrong.
+                if error.errno not in FULL:
+                    raise
+
+    def _write_note(self, text: str) -> None:
+        fresh = self._note.with_suffix(".new")
+        with open(os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self._note)
 
     def close(self) -> None:
         """No save that is still on its way in a thread writes after this."""
@@ -142,12 +151,15 @@ def make_room(path: Path, need: int | None) -> None:
     """Raises PlanError where the disk has less than that and the spare room."""
     free = shutil.disk_usage(path.parent).free
     if free < (need or 0) + SPARE:
-        raise PlanError(
-            f"this machine has {size_text(free)} free in {path.parent}, "
-            f"{size_text((need or 0) + SPARE)} are needed",
-            kind="no-room",
-            next="free space there, or export XDG_CACHE_HOME=/a/larger/disk",
-        )
+        raise no_room(path, f"{size_text((need or 0) + SPARE)} are needed", free)
+
+
+def no_room(path: Path, why: str, free: int) -> PlanError:
+    return PlanError(
+        f"this machine has {size_text(free)} free in {path.parent}, {why}",
+        kind="no-room",
+        next="free space there, or export XDG_CACHE_HOME=/a/larger/disk",
+    )
 
 
 def forget(path: Path) -> None:

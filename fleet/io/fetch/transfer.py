@@ -45,7 +45,7 @@ class Transfer:
     ) -> None:
         self._client, self._url, self._part, self._say = client, url, part, say
         self._idle, self._want, self._sleep = idle, want, sleep
-        self._at: str | None = None  # where redirects led, until that is gone
+        self._at: str | None = None  # a link that works: where redirects led, or a signed one
         self._has_ranges = True
         self._came = self._changes = 0
         self._active = 0
@@ -73,8 +73,10 @@ class Transfer:
                 if self._changes >= BREAKS:
                     raise answers.broken(self._url, httpx.RemoteProtocolError(str(error))) from error
             finally:
-                self._part.save()
-                self._part.close()
+                try:
+                    self._part.save()
+                finally:
+                    self._part.close()
                 if not self._part.done and self._part.size != 0:
                     forget(self._part.path)
 
@@ -113,7 +115,8 @@ class Transfer:
 
     async def _fetch(self, piece: Piece) -> bool:
         """Whether the file ended; else the piece says how far it came."""
-        url, headers = self._at or self._url, {}
+        held, headers = self._at, {}
+        url = held or (await self._want.link() if self._want.link else self._url)
         if self._want.key is not None and answers.same_origin(url, self._url):
             headers["Authorization"] = f"Bearer {self._want.key.reveal()}"
         if self._has_ranges:
@@ -124,7 +127,7 @@ class Transfer:
         async with self._client.stream("GET", url, headers=headers) as response:
             if self._is_over(response, piece):
                 return True
-            if not self._is_answer(response, piece, url):
+            if not self._is_answer(response, piece, held):
                 return False
             start, stop = self._span(response, piece)
             if not self._is_planned:
@@ -143,10 +146,14 @@ class Transfer:
         self._part.begin(piece.start, self._part.validator)
         return True
 
-    def _is_answer(self, response: httpx.Response, piece: Piece, url: str) -> bool:
-        """Whether it brings bytes; False: the same question again. Raises for all else."""
-        if response.status_code in GONE and url != self._url:
-            if self._at == url:
+    def _is_answer(self, response: httpx.Response, piece: Piece, held: str | None) -> bool:
+        """Whether it brings bytes; False: the same question again. Raises for all else.
+
+        Args:
+            held: the link that was asked, if it worked before.
+        """
+        if response.status_code in GONE and held is not None:
+            if self._at == held:
                 self._at = None  # asked again, whoever sent us there signs a new link
             self._forgive(piece, httpx.RemoteProtocolError(f"the link answers {response.status_code}"))
             return False
@@ -155,7 +162,7 @@ class Transfer:
             if self._active > 1 or wait is not None:
                 raise Busy(answers.host(self._url), wait)
         (self._want.check or answers.check)(self._url, response)
-        if response.history:
+        if response.history or self._want.link is not None:
             self._at = str(response.url)
         return True
 

@@ -6,7 +6,7 @@ from typing import Any, TypeGuard
 import tomlkit
 from tomlkit.items import Item, Key, Table, Whitespace
 
-from fleet.core.edits import AddHost, Operation, PinModel, RemoveHost, SetHostKey
+from fleet.core.edits import AddHost, AddModel, Operation, PinModel, RemoveHost, SetHostKey
 from fleet.core.errors import InventoryError
 from fleet.core.selectors import without
 
@@ -17,7 +17,9 @@ def change(operation: Operation) -> Callable[[tomlkit.TOMLDocument], None]:
     """The operation, for fleet.io.inventory.file.edit."""
     match operation:
         case AddHost(name, keys):
-            return lambda document: _add(document, name, keys)
+            return lambda document: _add(document, "hosts", name, keys, f"fleet host remove {name}")
+        case AddModel(name, keys):
+            return lambda document: _add(document, "models", name, keys, "fleet config show")
         case RemoveHost(name):
             return lambda document: _remove(document, name)
         case SetHostKey(name, fingerprint):
@@ -26,13 +28,13 @@ def change(operation: Operation) -> Callable[[tomlkit.TOMLDocument], None]:
             return lambda document: _pin(_entry(document, "models", name), sha256, parts)
 
 
-def _add(document: tomlkit.TOMLDocument, name: str, keys: Any) -> None:
-    hosts = document.get("hosts")
-    if hosts is not None and name in hosts:
-        raise InventoryError(f"hosts.{name} is there already", next=f"fleet host remove {name}")
-    tables = _tables(document, "hosts")
-    if hosts is not None and not tables:  # hosts = { … }
-        hosts[name] = dict(keys)
+def _add(document: tomlkit.TOMLDocument, kind: str, name: str, keys: Any, following: str) -> None:
+    there = document.get(kind)
+    if there is not None and name in there:
+        raise InventoryError(f"{kind}.{name} is there already", next=following)
+    tables = _tables(document, kind)
+    if there is not None and not tables:  # hosts = { … }
+        there[name] = dict(keys)
         return
     table = tomlkit.table()
     for key, value in keys.items():
@@ -42,7 +44,7 @@ def _add(document: tomlkit.TOMLDocument, name: str, keys: Any) -> None:
         parent.add(name, table)
         if document.body:
             document.add(tomlkit.nl())
-        document.add("hosts", parent)
+        document.add(kind, parent)
         return
     parent = tables[-1]
     last = _last(parent)

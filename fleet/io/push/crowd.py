@@ -94,10 +94,11 @@ class Crowd:
         finally:
             del self._wishes[host], self._ends[host]
             await self._stop([task for task, other in self._tasks.items() if other == host])
-            if not self.swarm.is_complete(host):
+            # Meanwhile another one may have been the last, and have closed all.
+            if not self.swarm.is_complete(host) and host in self._peers:
                 self.swarm.leave(host)
                 await self._peers.pop(host).close()
-            if not self._wishes:
+            if not self._wishes and self._peers:
                 await self._close()
 
     async def _close(self) -> None:

@@ -2,12 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from fleet.core.errors import FleetError, UnreachableError
 from fleet.io.ports import Clock, Transport
+from fleet.io.push.feeder import Feeder
 from fleet.io.push.manifest import Manifest, manifest
 from fleet.io.push.part import MIB, Held, Part, chunk_size
 from fleet.io.push.peer import PeerError
@@ -127,25 +128,27 @@ async def push(
         streams = Streams(part, held, local, progress, idle, pace, step, slowest)
         if missing and share is not None:
             try:
-                await share(_sharing(part, held, streams, transport, progress))
+                feeder = Feeder(streams, _ways(lanes, held, count, transport))
+                stack.push_async_callback(feeder.close)
+                await share(_sharing(part, held, feeder, progress))
                 missing = []
             except PeerError:
                 if lanes is not None:
                     lanes.start(count)
         if missing:
-            ways = lanes.ways(min(count, len(missing))) if lanes is not None and held.is_exact else []
-            await _send(streams, [*ways, [transport]], missing)
+            await _send(streams, _ways(lanes, held, min(count, len(missing)), transport), missing)
     await part.publish(transport)
     progress.tell()
     return progress.sent
 
 
-def _sharing(part: Part, held: Held, streams: Streams, transport: Transport, progress: Progress) -> Sharing:
-    async def send(number: int) -> None:
-        await replace(streams).send([transport], [number])
+def _ways(lanes: Lanes | None, held: Held, count: int, transport: Transport) -> list[list[Lane]]:
+    return [*(lanes.ways(count) if lanes is not None and held.is_exact else []), [transport]]
 
+
+def _sharing(part: Part, held: Held, feeder: Feeder, progress: Progress) -> Sharing:
     path = f"{part.root}/parts/{part.wanted.sha256}.part"
-    return Sharing(part.wanted, path, held.right, send, progress.came)
+    return Sharing(part.wanted, path, held.right, feeder.send, progress.came)
 
 
 async def _send(streams: Streams, ways: list[list[Lane]], missing: list[int]) -> None:

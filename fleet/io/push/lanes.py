@@ -69,8 +69,9 @@ class BulkLanes:
             lane.prepare()
 
     def ways(self, count: int) -> list[list[Lane]]:
+        first = self._first or [self._lane(self.kinds[0]) for _ in range(count)]
         others: list[list[Lane]] = [[self._lane(make) for _ in range(count)] for make in self.kinds[1:]]
-        return [[*self._first[:count]], *others]
+        return [[*first[:count]], *others]
 
     async def close(self) -> None:
         await asyncio.gather(*(lane.close() for lane in self.made))

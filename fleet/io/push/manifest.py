@@ -5,13 +5,14 @@ import contextlib
 import hashlib
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fleet.core.errors import FleetError
 from fleet.io.exclusive import exclusive
 
-READ = 1 << 20  # bytes at a time
+READ = 4 << 20  # bytes at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +66,14 @@ def stamp(local: Path) -> tuple[int, int, int]:
 
 def _read(local: Path, sha256: str, chunk: int) -> Manifest:
     whole, chunks, before = hashlib.sha256(), [], stamp(local)
-    with open(local, "rb") as file:
+    # Two hashes of each byte, beside each other: half the time on two cores.
+    with open(local, "rb", buffering=0) as file, ThreadPoolExecutor(1) as beside:
         while True:
             one, left = hashlib.sha256(), chunk
             while left and (data := file.read(min(READ, left))):
-                one.update(data)
+                hashed = beside.submit(one.update, data)
                 whole.update(data)
+                hashed.result()
                 left -= len(data)
             if left < chunk:
                 chunks.append(one.hexdigest())

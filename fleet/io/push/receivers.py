@@ -28,9 +28,24 @@ for $f (STDOUT, $t) { $o = 0; while ($o < $r) {
 $w = syswrite $f, $b, $r - $o, $o; exit 1 unless $w; $o += $w } } }
 ' "$length\""""
 
-# All of it in one process: half the CPU of the programs above, which copy through pipes.
-PYTHON = """import hashlib, os, sys
+# All of it in one process: half the CPU of the programs above, which copy through pipes. What was
+# written goes to the disk meanwhile, so that the end has little to wait for, and memory is not
+# filled with what waits to be written.
+PYTHON = """import hashlib, os, sys, threading
 path, source, piece = sys.argv[1], sys.stdin.buffer, memoryview(bytearray(1 << 18))
+written, sync = threading.Event(), getattr(os, "fdatasync", os.fsync)
+def flush():
+    while True:
+        written.wait()
+        written.clear()
+        try:
+            part = os.open(path, os.O_WRONLY | os.O_NOFOLLOW)
+            sync(part)
+            os.close(part)
+        except OSError as error: # said now, since the kernel says it once
+            print(error, file=sys.stderr, flush=True)
+            os._exit(74 if isinstance(error, FileNotFoundError) else 1)
+threading.Thread(target=flush, daemon=True).start()
 for line in source:
     number, seek, left = map(int, line.split())
     if os.path.islink(path) or not os.path.isfile(path): sys.exit(74)
@@ -43,6 +58,7 @@ for line in source:
         while done < count: done += os.pwrite(part, piece[done:count], at + done)
         at, left = at + count, left - count
     os.close(part)
+    written.set()
     print("chunk %d\\nwrote 0\\n%s" % (number, digest.hexdigest()), flush=True)
 """
 
@@ -85,7 +101,7 @@ def receiver(path: str, blocks: int, means: Means) -> str:
     dd gathers short reads because ibs differs from obs; no GNU flag is needed.
     """
     if means.python is not None:
-        return _line(f"exec {quote(means.python)} -c {quote(PYTHON)} {quote(path)}")
+        return _line(f"exec {quote(means.python)} -I -S -c {quote(PYTHON)} {quote(path)}")
     write = f'dd of="$p" ibs=65536 obs={BLOCK} seek="$seek" conv=notrunc'
     if means.taker == "perl":
         twice = PERL

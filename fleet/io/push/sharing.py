@@ -7,6 +7,7 @@ from fleet.core.plan import Plan, Put, size_text
 from fleet.core.routes import FindRoutes, Route
 from fleet.io.gather import Gather
 from fleet.io.ports import Transport
+from fleet.io.push import elsewhere
 from fleet.io.push.crowd import Crowd, Lender, Wish
 from fleet.io.push.file import Share, Sharing
 from fleet.io.world import World
@@ -50,6 +51,7 @@ class Crowds:
         for host, need in asked.items():
             for sha256 in need.models:
                 getting.setdefault(sha256, set()).add(host)
+        await elsewhere.look(self.world, getting, asked)
         sharing = {host for host in self.world.facts if self._can(host)}
         return {
             host: {sha256: self._route(host, sha256, getting[sha256], sharing) for sha256 in need.models}

@@ -34,7 +34,14 @@ class Lane(Protocol):
     listens; both are looked for by name, so that every Transport is a Lane.
     """
 
-    async def feed(self, line: str, chunks: Chunks, *, deadline: float) -> Answer: ...
+    async def feed(
+        self,
+        line: str,
+        chunks: Chunks,
+        *,
+        deadline: float,
+        on_line: Callable[[bytes], None] | None = None,
+    ) -> Answer: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +117,18 @@ class Streams:
     def _judge(self, taken: Sequence[int], right: frozenset[int]) -> None:
         """What arrived wrong goes to the end of the queue, so often and no more."""
         for number in taken:
-            if number in right:
-                continue
-            self._sends[number] = self._sends.get(number, 0) + 1
-            if self._sends[number] >= SENDS:
-                raise StepError(
-                    f"chunk {number} arrived as other bytes than were sent, {SENDS} times; the rest is kept",
-                    next="look at the disk and the memory of that machine, then the same command again",
-                )
-            self._queue.append(number)
+            if number not in right:
+                self.wrong(number)
+                self._queue.append(number)
+
+    def wrong(self, number: int) -> None:
+        """It arrived as other bytes. Raises StepError where that happens again and again."""
+        self._sends[number] = self._sends.get(number, 0) + 1
+        if self._sends[number] >= SENDS:
+            raise StepError(
+                f"chunk {number} arrived as other bytes than were sent, {SENDS} times; the rest is kept",
+                next="look at the disk and the memory of that machine, then the same command again",
+            )
 
     async def _pieces(self, lane: Lane, turn: asyncio.Lock, taken: list[int]) -> AsyncGenerator[Any, None]:
         """Chunks of the queue, each behind its header; one where the host cannot tell them apart."""
@@ -129,18 +139,21 @@ class Streams:
             while self._queue and not (taken and not self.held.is_exact):
                 number = self._queue.popleft()
                 taken.append(number)
-                yield self.part.header(number)
-                start = number * self.part.wanted.chunk
-                if stamp(self.local) != self.part.wanted.stamp:
-                    raise FleetError(
-                        f"{self.local} was changed while it was sent", next="the same command again"
-                    )
-                end = start + self.part.length(number)
-                while start < end:
-                    length = min(self.step, end - start)
-                    async for piece in self._read(lane, file, start, length):
-                        yield piece
-                    start += length
+                async for piece in self.chunk(lane, file, number):
+                    yield piece
+
+    async def chunk(self, lane: Lane, file: Any, number: int) -> AsyncGenerator[bytes | Span, None]:
+        """A chunk of the open file behind its header, at the pace that is allowed, in what the lane takes."""
+        yield self.part.header(number)
+        start = number * self.part.wanted.chunk
+        if stamp(self.local) != self.part.wanted.stamp:
+            raise FleetError(f"{self.local} was changed while it was sent", next="the same command again")
+        end = start + self.part.length(number)
+        while start < end:
+            length = min(self.step, end - start)
+            async for piece in self._read(lane, file, start, length):
+                yield piece
+            start += length
 
     async def _read(
         self, lane: Lane, file: Any, start: int, length: int

@@ -1,0 +1,1 @@
+"""What `fleet models suggest` is put together from."""
