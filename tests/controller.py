@@ -178,6 +178,10 @@ def share_compilations(home: Path) -> None:
 
 def _table(name: str, values: Mapping[str, object]) -> str:
     # strings, numbers, booleans and lists of them are the same in JSON and TOML
-    lines = [f"{key} = {json.dumps(value)}" for key, value in values.items() if not isinstance(value, dict)]
+    lines = [
+        f"{key} = {json.dumps(value, ensure_ascii=False)}"
+        for key, value in values.items()
+        if not isinstance(value, dict)
+    ]
     inner = [_table(f"{name}.{key}", value) for key, value in values.items() if isinstance(value, dict)]
     return "\n".join([f"[{name}]", *lines, "", *inner])

@@ -28,10 +28,20 @@ for f in "$FLEET_ROOT/$KIND" "$FLEET_ROOT/trash" "$d"; do
     [ -L "$f" ] && { echo "fleet: error: $f is a link"; exit 1; }
 done
 [ -e "$d" ] || exit 0
+[ -d "$d" ] || { rm -f "$d"; exit; }
 t="$FLEET_ROOT/trash/$NAME.$$"
-mkdir -p "$FLEET_ROOT/trash" && { [ ! -d "$d" ] || chmod u+w "$d"; } && mv "$d" "$t" || exit 1
+# on a disk without a free inode it becomes the trash itself, which takes none
+mkdir -p "$FLEET_ROOT/trash" || t="$FLEET_ROOT/trash"
+{ [ -w "$d" ] || chmod u+w "$d"; } && mv "$d" "$t" || exit 1
 # not the mode of files: a model that was adopted by hard link is another program's file too
 find "$t" -type d -exec chmod u+w {} + && rm -rf "$t"
+"""
+# What was put aside by somebody who was then cut off.
+EMPTY = """
+fence
+[ ! -L "$FLEET_ROOT/trash" ] || { echo "fleet: error: $FLEET_ROOT/trash is a link"; exit 1; }
+cd "$FLEET_ROOT/trash" || exit 0
+find . -type d -exec chmod u+w {} + && rm -rf ./*
 """
 # Goes before it: a conversion that began after the plan was made keeps what it has.
 UNUSED = """
@@ -61,7 +71,7 @@ def stored(inventory: "Inventory", facts: Facts) -> Flow[tuple[tuple[Step, ...],
     said: str = yield AskState(facts.host, leftovers.script())
     left = leftovers.read(said)
     held = {one.sha256 for one in facts.models} - set(spare(facts, wish))
-    steps = (*_weights(facts, wish), *map(_leftover, leftovers.spare(left, facts.jobs, held)))
+    steps = (*_weights(facts, wish), *map(_leftover, leftovers.spare(left, facts.jobs, held)), *_trash(said))
     return steps, (*_unknown(wish), *leftovers.notes(left, facts.jobs))
 
 
@@ -84,6 +94,13 @@ def _leftover(found: leftovers.Spare) -> Step:
     jobs = f"convert-{one.name}-*" if one.folder == "conversions" else "convert*"
     step = remove(one.folder, one.name, one.size, jobs)
     return replace(step, title=f"{step.title}: {found.why}")
+
+
+def _trash(said: str) -> Iterator[Step]:
+    size = leftovers.trash(said)
+    if size is not None:
+        title = f"empty the trash ({size_text(size)}) that was left by a removal that was cut off"
+        yield Step(title, Run(program(EMPTY), deadline=120), "gc:trash", "prepare")
 
 
 def _unknown(wish: Wanted) -> tuple[str, ...]:

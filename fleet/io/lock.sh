@@ -7,7 +7,16 @@ refuse() {
     echo "fleet: next: ${2:-free space there, or set root in the inventory}"
     exit 1
 }
-mkdir -p "$FLEET_ROOT" 2>/dev/null || refuse "cannot make $FLEET_ROOT" "set root in the inventory to a folder that $(id -un) can write"
+# Why mkdir made no folder, in its own words.
+unmade() {
+    _why=${2##*: }
+    case $_why in
+        Read-only*) refuse "cannot make $1: $_why" "mount its disk read-write, or set root in the inventory" ;;
+        *) refuse "cannot make $1${_why:+: $_why}" "${3:-}" ;;
+    esac
+}
+why=$(mkdir -p "$FLEET_ROOT" 2>&1) ||
+    unmade "$FLEET_ROOT" "$why" "set root in the inventory to a folder that $(id -un) can write"
 if [ -s "$FLEET_ROOT/LAYOUT" ]; then
     layout=$(cat "$FLEET_ROOT/LAYOUT")
     [ "$layout" = 1 ] || refuse "$FLEET_ROOT has layout $layout, this fleet knows 1" "update fleet on the controller"
@@ -18,7 +27,7 @@ else
         refuse "cannot write into $FLEET_ROOT ($(df -Pk "$FLEET_ROOT" | awk 'NR == 2 {print $4}') KiB free)"
     }
 fi
-mkdir -p "$FLEET_ROOT/lock" 2>/dev/null || refuse "cannot make $FLEET_ROOT/lock"
+why=$(mkdir -p "$FLEET_ROOT/lock" 2>&1) || unmade "$FLEET_ROOT/lock" "$why"
 cd "$FLEET_ROOT/lock" || exit 1
 g=0
 for d in lock.*; do
@@ -32,10 +41,16 @@ if [ "$g" -gt 0 ] && [ ! -e "lock.$g/done" ] && [ "$TAKE" != "$g" ]; then
     cat "lock.$g/OWNER.json" 2>/dev/null
     exit 0
 fi
+# Before the next is made, which on a full disk has no other room.
+for d in lock.*; do
+    o=${d#lock.}
+    case $o in '' | *[!0-9]*) continue ;; esac
+    [ "$o" -lt "$g" ] && rm -rf "lock.$o"
+done
 n=$((g + 1))
-mkdir "lock.$n" 2>/dev/null || {
+why=$(mkdir "lock.$n" 2>&1) || {
     [ -d "lock.$n" ] && { echo lost; exit 0; }
-    refuse "cannot make $FLEET_ROOT/lock/lock.$n"
+    unmade "$FLEET_ROOT/lock/lock.$n" "$why"
 }
 # We may have been slow: others took and released, and swept this number away.
 for d in lock.*; do
@@ -48,9 +63,4 @@ printf '%s\n' "$OWNER" > "lock.$n/OWNER.tmp" && mv -f "lock.$n/OWNER.tmp" "lock.
     rm -rf "lock.$n"
     refuse "no space left in $FLEET_ROOT"
 }
-for d in lock.*; do
-    o=${d#lock.}
-    case $o in '' | *[!0-9]*) continue ;; esac
-    [ "$o" -lt "$g" ] && rm -rf "lock.$o"
-done
 echo "acquired $n"

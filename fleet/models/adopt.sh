@@ -72,21 +72,28 @@ remember() {
     { tail -n 399 "$_kept" 2>/dev/null; printf '%s %s\n' "$2" "$1"; } >"$_kept.$$" && mv -f "$_kept.$$" "$_kept"
 }
 
+# From here on META.json.new says since when the file is read.
+meta=$FLEET_ROOT/models/$SHA256/META.json
 exec 3>&1
 while IFS= read -r from <&4; do
     file=$(resolved "$from") || { echo "$from: gone, unreadable or changed"; continue; }
     line=$(ls -lniL -- "$from") || continue
+    rm -f "$meta.new" && : >"$meta.new" || exit 1
     take "$file" || { rm -f "$taken"; continue; }
     [ -f "$taken" ] && [ ! -L "$taken" ] || { rm -f "$taken"; continue; }
     sum=$(hashed "$taken" "$SIZE") || { rm -f "$taken"; refuse "cannot read $from to its end" "look at its disk"; }
+    # A link is still the other program's file: what it writes after we read it would be in our model.
+    if [ "$how" = linked ] && [ -n "$(find "$file" -newer "$meta.new" 2>/dev/null)" ]; then
+        rm -f "$taken"
+        echo "$from: it was written while it was read"
+        continue
+    fi
     remember "$line" "$sum"
     if [ "$sum" != "$SHA256" ]; then
         rm -f "$taken"
         echo "$from: another model, its sha256 is $sum"
         continue
     fi
-    meta=$FLEET_ROOT/models/$SHA256/META.json
-    rm -f "$meta.new"
     printf '{"sha256": "%s", "size": %s, "adopted": "%s"}\n' "$SHA256" "$SIZE" "$how" >"$meta.new" &&
         mv -f "$meta.new" "$meta" || exit 1
     publish "$taken" "$final" || exit 1
@@ -96,5 +103,6 @@ while IFS= read -r from <&4; do
 done 4<<EOF
 $FROM
 EOF
+rm -f "$meta.new"
 rmdir "$FLEET_ROOT/models/$SHA256" 2>/dev/null
 echo "none of these is the model; it will be sent"

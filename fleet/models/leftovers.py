@@ -1,4 +1,4 @@
-"""What conversions left on a host: what of it is still needed, what may go, and why."""
+"""What conversions and removals left on a host: what of it is still needed, what may go, and why."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -14,6 +14,7 @@ LINE = re.compile(
     r"(conversion|converter|packed) ([0-9a-z][0-9a-z.-]{0,80}) ([0-9]{1,15})(?: (fresh|quiet|over))?"
 )
 RESULT = re.compile(r"result ([0-9a-f]{16}) ([0-9a-f]{64})")
+TRASH = re.compile(r"(?m)^trash ([0-9]{1,15})$")
 FOLDERS = {"conversion": "conversions", "converter": "converter", "packed": "parts"}
 
 
@@ -56,6 +57,12 @@ def read(text: str) -> tuple[Left, ...]:
         for match in map(LINE.fullmatch, lines)
         if match and (match[4] is not None) == (match[1] == "conversion")
     )
+
+
+def trash(text: str) -> int | None:
+    """Bytes that lie aside because whoever removed them was cut off; None where there is nothing."""
+    match = TRASH.search(text)
+    return int(match[1]) * 1024 if match else None
 
 
 def spare(found: Iterable[Left], jobs: Iterable[Job], held: Collection[str]) -> tuple[Spare, ...]:

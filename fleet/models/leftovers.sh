@@ -1,5 +1,6 @@
-# What conversions left on this host. Variables: DAYS (of quiet after which work that was broken off is given up).
-# Prints `conversion ID KIB fresh|quiet|over`, `result ID SHA256`, `converter NAME KIB`, `packed NAME KIB`.
+# What conversions, and removals that were cut off, left on this host. Variables: DAYS (of quiet after which work that was broken off is given up).
+# Prints `conversion ID KIB fresh|quiet|over`, `result ID SHA256`, `converter NAME KIB`, `packed NAME KIB`,
+# `trash KIB`.
 # Over: of the conversion only its results are left, and what the tools said.
 # shellcheck shell=sh disable=SC2154,SC2012
 kib() {
@@ -24,3 +25,4 @@ done
 [ -L "$FLEET_ROOT/parts" ] || for file in "$FLEET_ROOT"/parts/converter-*.tar; do
     [ ! -f "$file" ] || [ -L "$file" ] || echo "packed ${file##*/} $(kib "$file")"
 done
+[ -L "$FLEET_ROOT/trash" ] || [ -z "$(ls "$FLEET_ROOT/trash" 2> /dev/null)" ] || echo "trash $(kib "$FLEET_ROOT/trash")"

@@ -97,6 +97,15 @@ def test_a_host_says_what_lies_there(shell: str, tmp_path: Path):
 
 
 @pytest.mark.parametrize("shell", SHELLS)
+def test_what_a_removal_that_was_cut_off_left_in_the_trash_is_told(shell: str, tmp_path: Path):
+    (tmp_path / "trash").mkdir()
+    assert leftovers.trash(said(shell, tmp_path)) is None
+    (tmp_path / "trash" / f"{MODEL}.77").mkdir()
+    (tmp_path / "trash" / f"{MODEL}.77" / "model.gguf").write_bytes(bytes(1 << 20))
+    assert 1 << 20 <= (leftovers.trash(said(shell, tmp_path)) or 0) < 2 << 20
+
+
+@pytest.mark.parametrize("shell", SHELLS)
 def test_a_host_where_nothing_was_converted_says_nothing(shell: str, tmp_path: Path):
     assert said(shell, tmp_path / "none") == ""
 

@@ -54,6 +54,7 @@ class ModelFile:
         self.wanted = model.sha256  # of what fleet.lock pins known once it is resolved
         self.part = part  # which file of its model it is; None: the only one
         self.parts = parts or model.parts
+        self.is_anew = False  # what fleet.lock has of it is not asked, and replaced
         self._tell = say
 
     def say(self, text: str) -> None:
@@ -166,7 +167,7 @@ class ModelFile:
         """Hash and file of a model that comes from elsewhere; from the cache if it is there."""
         key = self.wanted or hashlib.sha256(str(self.place).encode()).hexdigest()
         async with exclusive(self._folder() / f"{key}.lock"):
-            fixed = None if self.wanted else learned.known(str(self.place), self.base)
+            fixed = None if self.wanted or self.is_anew else learned.known(str(self.place), self.base)
             known = self.wanted or (fixed.sha256 if fixed else None)
             if known is not None and (cached := await self._cached(known)) is not None:
                 return known, cached

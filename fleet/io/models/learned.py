@@ -35,15 +35,6 @@ async def learn(source: str, found: Fixed, base: Path, folders: Folders) -> None
             _write(source, found, base)
 
 
-async def forget(source: str, base: Path, folders: Folders) -> None:
-    """From now on the source stands for whatever it holds."""
-    async with changing(folders):
-        path = lock_file.path_of(base)
-        found = lock_file.read_fixed(path)
-        if found.pop(source, None) is not None:
-            lock_file.write_fixed(path, found)
-
-
 def changing(folders: Folders) -> AbstractAsyncContextManager[None]:
     """One process at a time; its lock lies elsewhere, so that nothing litters the inventory's folder."""
     return exclusive(folders.state / f"{lock_file.NAME}.held")

@@ -46,21 +46,16 @@ async def renewed(
         files = splits.places(place)
         known = [learned.known(str(each), base) for each in files]
         moved = [
-            each for each, one in zip(files, known, strict=True) if not await _is_same(each, one, access)
+            str(each)
+            for each, one in zip(files, known, strict=True)
+            if not await _is_same(each, one, access)
         ]
         held = [one for one in known if one is not None]
         was = _id(held) if len(held) == len(files) else None
         if was is not None and not moved:
             return Renewed("", "", sum(one.size for one in held), was, was, _parts(held))
-        for each in moved:
-            await learned.forget(str(each), base, folders)
-        try:
-            found = await model_search.find(name, model, base, folders, access, say)
-        except BaseException:
-            for each, one in zip(files, known, strict=True):  # what could not be renewed stays pinned
-                if one is not None:
-                    await learned.learn(str(each), one, base, folders)
-            raise
+        # What was pinned stays so until the new is written in its place.
+        found = await model_search.find(name, model, base, folders, access, say, anew=tuple(moved))
         parts = tuple(one.id for one in found.parts)
         return Renewed("", "", found.size or 0, found.id, was, parts)
 

@@ -1,7 +1,7 @@
 """Models of the inventory on the controller: each of their files is looked for as a model of its own."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,13 @@ Say = Callable[[str], None]
 
 
 async def find(
-    name: str, model: "Model", inventory_folder: Path, folders: Folders, access: Access, say: Say
+    name: str,
+    model: "Model",
+    inventory_folder: Path,
+    folders: Folders,
+    access: Access,
+    say: Say,
+    anew: Collection[str] = (),
 ) -> Artifact:
     """What the inventory means by a model.
 
@@ -39,6 +45,7 @@ async def find(
         folders: of this machine.
         access: to the model hub.
         say: told what takes long, and the line that pins an unpinned model.
+        anew: sources that are fetched and pinned as they are today, whatever fleet.lock says.
 
     Raises:
         InventoryError: the source is not one, or a sha256 is missing.
@@ -48,6 +55,7 @@ async def find(
     with named(name):
         files = await _files(name, model, inventory_folder, folders, access, say)
         for one in files:
+            one.is_anew = str(one.place) in anew
             with _numbered(one):
                 one.look()
         found = []

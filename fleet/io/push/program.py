@@ -15,7 +15,7 @@ from fleet.core.text import safe_line
 from fleet.io.framing import FEED
 from fleet.io.ports import Random, Stream
 from fleet.io.process import Process, Shell
-from fleet.io.push.streams import REFUSED, Span
+from fleet.io.push.streams import REFUSED, Span, shortened
 
 PIPE = 1 << 20  # bytes; Linux lets a user have so much
 PIECE = 64 << 10  # bytes read at once
@@ -194,7 +194,7 @@ def _splice(sink: int, file: int, span: Span) -> None:
                 _write(sink, data)
                 count = len(data)
             if not count:
-                raise FleetError("the file became shorter while it was sent", next="the same command again")
+                raise shortened(span.name)
             start += count
     finally:
         os.close(file)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from fleet.core.errors import DeadlineError, FleetError, StepError, UnreachableError
+from fleet.core.shell import quote
 from fleet.io.ports import Answer, Chunks
 from fleet.io.push.manifest import stamp
 from fleet.io.push.part import Held, Part
@@ -50,6 +51,7 @@ class Span:
     file: int  # descriptor
     start: int
     length: int
+    name: str  # of the file, for people
 
 
 @dataclass(slots=True)
@@ -161,12 +163,12 @@ class Streams:
             await self.pace(length)
             self.progress.beat()
         if getattr(lane, "takes_spans", False):
-            yield Span(file.fileno(), start, length)
+            yield Span(file.fileno(), start, length, str(self.local))
             self.progress.add(length)
             return
         data = await asyncio.to_thread(_at, file, start, length)
         if len(data) < length:
-            raise FleetError(f"{self.local} became shorter while it was sent", next="the same command again")
+            raise shortened(str(self.local))
         for at in range(0, length, WRITE):
             piece = data[at : at + WRITE]
             yield piece
@@ -179,13 +181,21 @@ def _at(file: Any, start: int, length: int) -> bytes:
     return data
 
 
+def unreadable(local: Path, error: OSError) -> FleetError:
+    return FleetError(f"cannot read {local}: {error.strerror}", next=f"ls -l {quote(str(local))}")
+
+
+def shortened(name: str) -> FleetError:
+    return FleetError(f"{name} became shorter while it was sent", next="the same command again")
+
+
 @asynccontextmanager
 async def opened(local: Path) -> AsyncGenerator[Any, None]:
     """The file; gone is one sentence."""
     try:
         file = await asyncio.to_thread(open, local, "rb", 0)
     except OSError as error:
-        raise FleetError(f"cannot read {local}: {error.strerror}", next=f"ls -l {local}") from error
+        raise unreadable(local, error) from error
     try:
         yield file
     finally:
