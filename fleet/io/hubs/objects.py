@@ -20,15 +20,20 @@ from fleet.sources.base import Object
 TODAY = "fleet models pin NAME, which takes what is there today"
 
 
-async def pinned(place: Object, base: Path, folders: Folders, access: Access, say: Say) -> Fixed | None:
+async def pinned(
+    place: Object, base: Path, folders: Folders, access: Access, say: Say, *, is_anew: bool = False
+) -> Fixed | None:
     """What the source stands for: as fleet.lock says, else as its bucket says now, which is written there.
+
+    Args:
+        is_anew: what fleet.lock says is replaced.
 
     Returns:
         None: neither knows its sha256; it is to be fetched.
 
     Raises: as Bucket.look.
     """
-    found = learned.known(str(place), base)
+    found = None if is_anew else learned.known(str(place), base)
     if found is not None:
         return found
     seen = await Bucket(place, access).look()
@@ -40,6 +45,9 @@ async def pinned(place: Object, base: Path, folders: Folders, access: Access, sa
         say(f"pinned in fleet.lock: {place}, {size_text(fixed.size)}, sha256 {fixed.sha256}")
         return fixed
 
+    if is_anew:
+        await learned.learn(str(place), await resolve(), base, folders)
+        return fixed
     return await learned.once(str(place), base, folders, resolve)
 
 

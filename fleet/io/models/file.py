@@ -107,7 +107,9 @@ class ModelFile:
         """Fetched only where neither inventory nor fleet.lock nor the bucket name its sha256."""
         found = None
         if self.wanted is None:
-            found = await objects.pinned(place, self.base, self.folders, self.access, self.say)
+            found = await objects.pinned(
+                place, self.base, self.folders, self.access, self.say, is_anew=self.is_anew
+            )
             if found is None:
                 sha256, file = await self._fetched()
                 return self._artifact(file, sha256)
@@ -215,7 +217,7 @@ class ModelFile:
 
     def _held(self) -> Fixed | None:
         """What fleet.lock says of the source, where the inventory leaves that to it."""
-        return None if self.model.sha256 else learned.known(str(self.place), self.base)
+        return None if self.model.sha256 or self.is_anew else learned.known(str(self.place), self.base)
 
     def _same(self, found: str, wanted: str | None) -> None:
         if found != wanted:

@@ -46,9 +46,7 @@ async def renewed(
         files = splits.places(place)
         known = [learned.known(str(each), base) for each in files]
         moved = [
-            str(each)
-            for each, one in zip(files, known, strict=True)
-            if not await _is_same(each, one, access)
+            str(each) for each, one in zip(files, known, strict=True) if not await _is_same(each, one, access)
         ]
         held = [one for one in known if one is not None]
         was = _id(held) if len(held) == len(files) else None
