@@ -26,30 +26,28 @@ async def pinned(
     """What the source stands for: as fleet.lock says, else as its bucket says now, which is written there.
 
     Args:
-        is_anew: whatever fleet.lock says is replaced.
+        is_anew: what fleet.lock says is replaced.
 
     Returns:
         None: neither knows its sha256; it is to be fetched.
 
     Raises: as Bucket.look.
     """
-    found = learned.known(str(place), base)
-    if found is not None and not is_anew:
+    found = None if is_anew else learned.known(str(place), base)
+    if found is not None:
         return found
     seen = await Bucket(place, access).look()
     if seen.sha256 is None:
         return None
     fixed = Fixed(seen.sha256, seen.size, seen.marks)
-    told = f"pinned in fleet.lock: {place}, {size_text(fixed.size)}, sha256 {fixed.sha256}"
-    if is_anew:
-        await learned.learn(str(place), fixed, base, folders)
-        say(told)
-        return fixed
 
     async def resolve() -> Fixed:
-        say(told)
+        say(f"pinned in fleet.lock: {place}, {size_text(fixed.size)}, sha256 {fixed.sha256}")
         return fixed
 
+    if is_anew:
+        await learned.learn(str(place), await resolve(), base, folders)
+        return fixed
     return await learned.once(str(place), base, folders, resolve)
 
 

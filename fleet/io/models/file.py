@@ -216,7 +216,7 @@ class ModelFile:
         return {}
 
     def _held(self) -> Fixed | None:
-        """What fleet.lock says of the source, where the inventory leaves that to it and it is not renewed."""
+        """What fleet.lock says of the source, where the inventory leaves that to it."""
         return None if self.model.sha256 or self.is_anew else learned.known(str(self.place), self.base)
 
     def _same(self, found: str, wanted: str | None) -> None:
