@@ -73,7 +73,7 @@ async def test_broken_connections_are_mended_from_where_they_broke(server, tmp_p
 
 async def test_connections_that_fall_silent_are_replaced(server, tmp_path):
     server.holds, server.half = 2, 1 << 20
-    await fetch(server, tmp_path / "part", idle=2.0)
+    await fetch(server, tmp_path / "part", idle=5.0)
     assert (tmp_path / "part").read_bytes() == DATA
 
 
