@@ -8,6 +8,7 @@ from fleet.commands.base import Option, Request, Results, Verb, split
 from fleet.core.edits import EditInventory, PinModel, Renewed, RenewModel
 from fleet.core.errors import UsageError
 from fleet.core.flow import Flow, find_model
+from fleet.core.inventory_words import LOCKED
 from fleet.core.names import nearest
 from fleet.core.text import safe_line
 from fleet.models.splits import set_id
@@ -29,8 +30,8 @@ class Pinned:
 def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Pinned]:
     """The model with its sha256 in the inventory; it is fetched to learn it, anew if it changed there.
 
-    A model of a hub or a registry is looked up there anew and pinned in fleet.lock, not fetched; a sha256
-    that the inventory has for it follows.
+    A model of a hub, a registry or a bucket is looked up there anew and pinned in fleet.lock, fetched only
+    where a bucket names no sha256; one that the inventory has for it follows.
 
     Raises:
         UsageError: no such model.
@@ -44,7 +45,7 @@ def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Pinned]:
         )
     wanted = _wanted(inventory, name)
     source = inventory.models[name].source
-    is_named = source.startswith(("hf:", "ollama:"))  # by hub or registry, without a byte of it
+    is_named = source.startswith(LOCKED)
     if wanted is not None and not is_named:
         return Pinned(name, wanted, None, changed=False)
     if request.dry_run:

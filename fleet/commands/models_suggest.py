@@ -15,7 +15,7 @@ from fleet.core.facts import Facts
 from fleet.core.flow import Flow, ReadWeights, probe
 from fleet.core.stock import ReadStock, Stocked
 from fleet.models import quality, suggest
-from fleet.models.changes import LEAST, Change
+from fleet.models.changes import Change
 from fleet.models.judge import laid, likely
 from fleet.models.layout import layout
 from fleet.models.offered import Offered
@@ -113,11 +113,14 @@ def _answer(
         ]
 
     choices, notes = judged(wish), []
-    if asked.context is None and model.formula and not suggest.has_usual(choices):
-        shorter = replace(wish, context=min(LEAST, wish.context or LEAST))
-        if suggest.has_usual(others := judged(shorter)):
-            notes.append(f"with {wish.context} tokens nothing fits that loses as little as Q4_K_M")
-            choices, wish = others, shorter
+    tokens = suggest.shorter(choices) if asked.context is None and model.formula else None
+    if tokens is not None:
+        notes.append(
+            f"with {wish.context} tokens nothing fits that loses as little as Q4_K_M: "
+            f"context = {tokens} for its server"
+        )
+        wish = replace(wish, context=tokens)
+        choices = judged(wish)
     notes += served_with(extra, extra.beside(model, wish))
     if offered.problem:
         notes.append(f"other quantisations are not listed: {offered.problem}")

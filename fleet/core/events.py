@@ -140,7 +140,7 @@ class StepDone(Event):
     total: int
     seconds: float
     bytes: int | None = None  # moved over the link, resumed bytes not counted
-    route: str | None = None  # of a model: controller, peer
+    route: str | None = None  # of a model: controller, peer, pull
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

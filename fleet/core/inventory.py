@@ -116,6 +116,10 @@ class Host(Value):
     quiet_hours: Hours | None = Field(
         default=None, description="local hours with a lower rate: 08:00-18:00 20M"
     )
+    pull: bool = Field(
+        default=False,
+        description="it may fetch models itself from where anybody can; no token is ever sent to it",
+    )
     sudo: bool = Field(default=False, description="packages may be installed with sudo")
     transport: Literal["ssh", "local"] = Field(
         default="ssh", description='"local": this machine, without SSH'
@@ -135,11 +139,11 @@ class Model(Value):
 
     source: Source = Field(
         description="hf:OWNER/REPO:QUANT, hf:OWNER/REPO/FILE, url:URL, file:PATH, package:NAME==VERSION, "
-        "ollama:NAME:TAG"
+        "ollama:NAME:TAG, s3:BUCKET/KEY"
     )
     sha256: Sha256 | None = Field(
         default=None,
-        description="of the published file; required unless allow_unpinned, or hf:, ollama:; see fleet.lock",
+        description="of the published file; required unless allow_unpinned, or hf: ollama: s3: (fleet.lock)",
     )
     parts: Annotated[tuple[Sha256, ...], BeforeValidator(many)] = Field(
         default=(),
@@ -212,6 +216,10 @@ class Inventory(Value):
     ollama: Hub | None = Field(
         default=None, description="address of the registry that ollama: sources mean; FLEET_OLLAMA goes first"
     )
+    s3: Hub | None = Field(
+        default=None,
+        description="address of the server that s3: sources mean; AWS_ENDPOINT_URL_S3 goes first",
+    )
     converter_index: Hub | None = Field(default=None, description="one more package index for models convert")
     path: str = ""  # the file it came from
 
@@ -237,7 +245,7 @@ class Inventory(Value):
 
 
 # keys of [defaults] that belong to no host or server
-OVERALL = ("private_networks", "cache_max", "hub", "connections", "ollama", "converter_index")
+OVERALL = ("private_networks", "cache_max", "hub", "connections", "ollama", "s3", "converter_index")
 
 
 def _optional(field: Any) -> tuple[Any, Any]:

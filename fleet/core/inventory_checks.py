@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fleet.core.errors import InventoryError, UsageError
+from fleet.core.inventory_words import LOCKED
 from fleet.core.names import nearest
 from fleet.core.selectors import declared
 from fleet.core.text import safe_line
@@ -73,6 +74,11 @@ def host(name: str, value: "Host") -> Iterator[Problem]:
         yield Problem(
             place, "no way to reach it", f'set {place}.address, {place}.ssh or {place}.transport = "local"'
         )
+    if value.pull and value.quiet_hours is not None:
+        what = "a host that pulls keeps limit_rate, but no quiet_hours"
+        yield Problem(
+            f"{place}.pull", what, f"set {place}.pull = false, or limit_rate in place of quiet_hours"
+        )
 
 
 def build(name: str, value: "Host", networks: Sequence[str], options: Options) -> Iterator[Problem]:
@@ -94,7 +100,7 @@ def build(name: str, value: "Host", networks: Sequence[str], options: Options) -
 
 def model(name: str, value: "Model", models: Iterable[str]) -> Iterator[Problem]:
     place = f"models.{name}"
-    is_locked = value.source.startswith(("hf:", "ollama:"))  # in fleet.lock
+    is_locked = value.source.startswith(LOCKED)
     is_pinned = value.sha256 is not None or value.parts or is_locked
     if not is_pinned and not value.allow_unpinned:
         yield Problem(f"{place}.sha256", "required", f"allow_unpinned = true, then fleet models pin {name}")

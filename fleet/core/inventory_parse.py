@@ -53,6 +53,7 @@ def read(
         hub=defaults.get("hub"),
         connections=defaults.get("connections"),
         ollama=defaults.get("ollama"),
+        s3=defaults.get("s3"),
         converter_index=defaults.get("converter_index"),
         path=path,
     )

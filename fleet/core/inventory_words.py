@@ -11,6 +11,7 @@ from fleet.core.text import HOSTILE
 UNITS = {"": 1, "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 UNITS |= {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 LONGEST = 4096  # characters of any text
+LOCKED = ("hf:", "ollama:", "s3:")  # kinds of a model's source that fleet.lock pins
 
 
 def word(pattern: str, meaning: str, value: str) -> str:

@@ -18,6 +18,7 @@ class FindRoutes:
 class Route:
     """For one host and one model."""
 
-    kind: str  # controller, peer
+    kind: str  # controller, peer, pull
     text: str  # from the controller
     rate: float | None  # bytes/s measured when this host last got one this way
+    note: str | None = None  # why it is not the way that the inventory allows

@@ -21,6 +21,7 @@ from fleet.io.hubs.access import Access
 from fleet.io.models import converter, renewal
 from fleet.io.models import kept as kept_models
 from fleet.io.models import search as model_search
+from fleet.io.models.public import Published, published
 from fleet.io.ports import Transport
 from fleet.io.shelltext import placed
 from fleet.io.world import World
@@ -38,7 +39,7 @@ class Artifacts:
         self.world = world
         config = user_config_path("fleet", appauthor=False)
         wish = world.inventory
-        self.access = Access(os.environ, config, wish.hub, wish.connections, wish.ollama)
+        self.access = Access(os.environ, config, wish.hub, wish.connections, wish.ollama, wish.s3)
         self._largest = largest
         self._tree: Tree | None = None
         self._models: dict[str, Artifact] = {}
@@ -119,6 +120,15 @@ class Artifacts:
                     if (kept := kept_models.path(self.world.folders, artifact.id)).is_file():
                         return kept
         raise PlanError(f"no {artifact.kind} called {artifact.name}", host=host)
+
+    async def published(self, sha256: str) -> tuple[Artifact | None, Published]:
+        """The file of a model of this run, and where anybody gets it. Raises FleetError: nobody knows."""
+        for name, found in self._models.items():
+            for number, file in enumerate(found.parts or (found,)):
+                if file.id == sha256:
+                    wish = self.world.inventory.models[name]
+                    return file, await published(wish, sha256, number, self._base(), self.access)
+        return None, Published(None)
 
     async def sha256(self, artifact: Artifact, path: Path) -> str:
         """The hash of the file itself (the id of a model or of a given file is that already)."""

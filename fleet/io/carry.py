@@ -18,10 +18,8 @@ from fleet.io.builds.builders import BuilderLost, Builders
 from fleet.io.jobs import run_job
 from fleet.io.locks import hold
 from fleet.io.ports import Transport
-from fleet.io.push.file import push
-from fleet.io.push.lanes import lanes
+from fleet.io.push.deliver import Deliveries
 from fleet.io.push.pace import Paces
-from fleet.io.push.sharing import Crowds
 from fleet.io.servers import ready
 from fleet.io.shelltext import placed, taken_over, writing
 from fleet.io.world import World, is_lost
@@ -39,9 +37,8 @@ class Carrier:
         self.world = world
         self.artifacts = artifacts
         self.places = places
-        self.paces = paces
         self.builders = Builders()
-        self.crowds = Crowds(world)
+        self.deliveries = Deliveries(world, artifacts, paces)
 
     async def carry(self, plan: Plan) -> Carried:
         """Every step in order.
@@ -100,7 +97,7 @@ class _Work:
             return
 
         async with hold(
-            self.host, self.reach, self.root, self.world.owner, self.world.clock, self._tell
+            self.host, self.reach, self.root, self.world.owner, self.world.clock, self.tell
         ) as generation:
             self.generation = generation
             yield
@@ -166,13 +163,14 @@ class _Work:
     async def _act(self, step: Step) -> int | None:
         match step.action:
             case Run(job=None) as run:
-                await self._lasting(lambda transport: self._run(transport, run))
+                await self.lasting(lambda transport: self._run(transport, run))
             case Run() as run:
                 await self._job(step, run)
             case Put() as put:
-                return await self._put(step, put)
+                moved, self.route = await self.carrier.deliveries.put(self, put, self._progress(step))
+                return moved
             case Write() as write:
-                await self._lasting(lambda transport: self._run(transport, Run(writing(write), deadline=60)))
+                await self.lasting(lambda transport: self._run(transport, Run(writing(write), deadline=60)))
             case Fetch() as fetch:
                 return await self._fetch(step, fetch)
             case Wait(until=Built() as until):
@@ -217,34 +215,6 @@ class _Work:
             what, following = explain_build(ended.tail, ended.exit_code, self.world.facts.get(self.host))
             raise StepError(what, next=following)
 
-    async def _put(self, step: Step, put: Put) -> int:
-        path = await self.carrier.artifacts.path(put.artifact, self.world.say, self.host)
-        size = path.stat().st_size
-        sent: list[int] = []
-
-        async def send(transport: Transport) -> None:
-            share = self.carrier.crowds.share(self.host, put, transport)
-            self.route = "controller" if share is None else "peer"
-            await push(
-                transport,
-                path,
-                await self.carrier.artifacts.sha256(put.artifact, path),
-                size,
-                put.to,
-                root=self.root,
-                generation=self.generation,
-                say=self._progress(step, unit="bytes"),
-                clock=self.world.clock,
-                manifests=self.world.folders.cache / "manifests",
-                moved=sent.append,
-                lanes=lanes(self.world, self.host, transport, size),
-                share=share,
-                **self.carrier.paces.of(self.host, self.world.wish(self.host)),
-            )
-
-        await self._lasting(send)
-        return sum(sent)
-
     async def _fetch(self, step: Step, fetch: Fetch) -> int:
         report = self._progress(step, unit="bytes")
         size = 0
@@ -253,11 +223,11 @@ class _Work:
             nonlocal size
             size = await self.carrier.artifacts.keep(transport, fetch, self.root, report)
 
-        await self._lasting(take)
+        await self.lasting(take)
         self.carrier.builders.finish(fetch.artifact.id)
         return size
 
-    async def _lasting(self, act: Callable[[Transport], Awaitable[Value]]) -> Value:
+    async def lasting(self, act: Callable[[Transport], Awaitable[Value]]) -> Value:
         """The act, again on a new link when the old one broke; every program is written to be repeated."""
         for _ in range(ATTEMPTS):
             transport = await self.reach()
@@ -266,7 +236,7 @@ class _Work:
             except UnreachableError as error:
                 if not is_lost(error):
                     raise
-                self._tell("the link broke; going on when it is back")
+                self.tell("the link broke; going on when it is back")
                 await self.world.clock.sleep(1)
         raise UnreachableError(
             f"the link broke {ATTEMPTS} times in one step", host=self.host, next=f"fleet doctor {self.host}"
@@ -291,7 +261,7 @@ class _Work:
 
         return report
 
-    def _tell(self, message: str) -> None:
+    def tell(self, message: str) -> None:
         self.world.say(Notice(**self.world.stamp(self.host), message=message))
 
     def _output(self, line: str) -> None:

@@ -5,5 +5,5 @@ for dir in "$FLEET_ROOT"/jobs/*; do
     read -r pid start boot < "$dir/pid"
     is_alive "$pid" "$start" "$boot" || continue
     # A job leads a session, hence a process group, of its own.
-    kill -TERM -- "-$pid" 2>/dev/null || kill -TERM "$pid"
+    kill -TERM "-$pid" 2>/dev/null || kill -TERM "$pid"
 done

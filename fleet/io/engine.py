@@ -83,7 +83,8 @@ class Engine:
         self.hosts = hosts
         self.claims: Gather[Claim, Claimed] = Gather(hosts, self._settle_claims)
         self.confirms: Gather[Plan, bool] = Gather(hosts, self._settle_plans)
-        self.routes: Gather[FindRoutes, Mapping[str, Route]] = Gather(hosts, self.carrier.crowds.settle)
+        self.crowds = self.carrier.deliveries.crowds
+        self.routes: Gather[FindRoutes, Mapping[str, Route]] = Gather(hosts, self.crowds.settle)
         self.bundles: Gather[Bundle, Bundled] = Gather(hosts, lambda parts: report.write(world, parts))
         self._covered: dict[str, set[str]] = {}
         self._claimed: set[str] = set()
@@ -118,7 +119,7 @@ class Engine:
             self.confirms.leave(host)
             self.bundles.leave(host)
             self.carrier.builders.abandon(host)
-            self.carrier.crowds.leave(host)
+            self.crowds.leave(host)
         if host:
             self.world.say(HostDone(**self.world.stamp(host), changed=host in self._changed))
         return result
@@ -165,7 +166,7 @@ class Engine:
                 return await self.artifacts.renew(name)
             case FindRoutes():
                 self.claims.leave(host)
-                return await self.carrier.crowds.routes(host, need, self.routes)
+                return await self.crowds.routes(host, need, self.routes)
             case Claim():
                 return await self._claim(host, need)
             case Confirm(plan):
@@ -253,7 +254,7 @@ class Engine:
     async def _confirm(self, host: str, plan: Plan) -> bool:
         self.claims.leave(host)
         self.routes.leave(host)
-        self.carrier.crowds.expect(host, plan)
+        self.crowds.expect(host, plan)
         self.world.say(
             Planned(
                 **self.world.stamp(host or None),

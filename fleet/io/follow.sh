@@ -10,7 +10,7 @@ while :; do
     [ -f rc ] && ended=$(cat rc)
     if [ -z "$ended" ] && [ -f pid ]; then
         read -r pid start boot < pid
-        is_alive "$pid" "$start" "$boot" || { [ -f rc ] || ended=gone; }
+        is_alive "$pid" "$start" "$boot" || { [ -s rc ] || ended=gone; }
     fi
     size=$(($(wc -c < log)))
     if [ "$size" -gt "$at" ]; then

@@ -15,6 +15,8 @@ if [ -f "$dir/pid" ]; then
 fi
 # A finished job is not remembered: its product is, under its own name.
 rm -f "$dir/rc" "$dir/pid" "$dir/log"
+# The room of the exit code: a job that fills the disk must still be able to say how it ended.
+echo '   ' > "$dir/rc.tmp" || exit 1
 printf '%s' "$SCRIPT" > "$dir/script" || exit 1
 : > "$dir/log"
 printf '%s\n' "$FLEET_GENERATION" > "$dir/generation"
@@ -24,8 +26,7 @@ export FLEET_ROOT FLEET_GENERATION FLEET_GENERATION_FILE dir
 detach "$dir/log" sh -c '
     sh "$dir/script"
     rc=$?
-    echo "$rc" > "$dir/rc.tmp"
-    mv -f "$dir/rc.tmp" "$dir/rc"
+    printf "%-3s" "$rc" 1<> "$dir/rc.tmp" && mv -f "$dir/rc.tmp" "$dir/rc"
 ' > "$dir/detached" || exit 1
 pid=$(tail -n 1 "$dir/detached")
 printf '%s %s %s\n' "$pid" "$(start_time "$pid")" "$(boot_id)" > "$dir/pid.tmp" && mv -f "$dir/pid.tmp" "$dir/pid"

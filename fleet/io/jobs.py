@@ -15,6 +15,7 @@ from fleet.platforms.base import FENCED
 
 STARTS = 10  # links that may be lost while it is started
 AGAIN = 1.0  # seconds before a log is followed anew that broke off
+GONE = "job-gone"  # kind of the error of a job that was ended by somebody else
 KEPT = 60  # last lines of a log, for the explanation of a failure
 NINJA = re.compile(r"^\[\s*([0-9]{1,9})/([0-9]{1,9})\]")  # `[12/212] Building …`
 MAKE = re.compile(r"^\[\s*([0-9]{1,3})%\]")  # `[ 12%] Building …`
@@ -73,6 +74,7 @@ async def run_job(
             raise StepError(
                 "the job ended without an exit code: it was killed, or the host rebooted",
                 next="the same command starts it again",
+                kind=GONE,
             )
         await clock.sleep(AGAIN)
 

@@ -43,6 +43,8 @@ def learn(inventory: "Inventory", facts: Facts, backend: str) -> Flow[Own]:
         server = inventory.servers.get(name)
         if server is None or server.model not in inventory.models or tps <= 0:
             continue
+        if inventory.models[server.model].draft:
+            continue  # how much faster it is with drafts says nothing of the host
         try:
             weights: Weights = yield ReadWeights(server.model)
             # Measured with the memory that it held then: what is free now does not matter.

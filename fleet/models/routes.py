@@ -1,4 +1,5 @@
-"""Where each host gets a model from: other hosts that have it or get it too, else the controller."""
+"""Where each host gets a model from: where it is published, else other hosts that have it or get it too, else
+the controller."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -68,11 +69,13 @@ def routed(plan: Plan) -> "Flow[Plan]":
     if not models:
         return plan
     found: Mapping[str, Route] = yield FindRoutes(plan.host, models)
-    steps = []
+    steps, notes = [], list(plan.notes)
     for step in plan.steps:
         route = found.get(step.action.artifact.id) if isinstance(step.action, Put) else None
         if route is not None:
             seconds = step.bytes / route.rate if step.bytes and route.rate else step.seconds
             step = replace(step, way=route.text, seconds=seconds)
+            if route.note is not None and isinstance(step.action, Put):
+                notes.append(f"{step.action.artifact.name} is not pulled by the host: {route.note}")
         steps.append(step)
-    return replace(plan, steps=tuple(steps))
+    return replace(plan, steps=tuple(steps), notes=tuple(notes))

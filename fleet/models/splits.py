@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from fleet.core.errors import PlanError
 from fleet.core.plan import Artifact, count_text
 from fleet.models.gguf import Header
-from fleet.sources.base import Address, Local, Place
+from fleet.sources.base import Address, Local, Object, Place
 
 NAME = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
 MOST = 512  # files of a model
@@ -68,6 +68,8 @@ def places(place: Place) -> tuple[Place, ...]:
     match place:
         case Local(path):
             return tuple(Local(each) for each in paths(path))
+        case Object(bucket, key, endpoint):
+            return tuple(Object(bucket, each, endpoint) for each in paths(key))
         case Address(url):
             path, mark, query = url.partition("?")
             return tuple(Address(each + mark + query) for each in paths(path))

@@ -8,7 +8,7 @@
    those that lose no more than Q4_K_M, else the least loss.
 
 Before bits go the context gives way that nobody asked for: where nothing that loses as little as Q4_K_M
-fits with models_suggest.CONTEXT, and something does with changes.LEAST, that is advised.
+fits with models_suggest.CONTEXT, and something does with less (changes.LEAST at least), that is advised.
 
 A speed that nobody can predict leaves nothing out; then smaller counts as faster, as each token reads
 all of it. A goal is two numbers:
@@ -133,9 +133,16 @@ def judged(variant: Variant, fit: Fit) -> Choice:
     return Choice(variant, loss, fit)
 
 
-def has_usual(found: Sequence[Choice]) -> bool:
-    """Whether something fits that loses no more than Q4_K_M."""
-    return any(one.fit.verdict == "fits" and is_usual(one) for one in found)
+def shorter(found: Sequence[Choice]) -> int | None:
+    """The most tokens of context with which something fits that loses no more than Q4_K_M.
+
+    None where it fits already, or with none that is worth having.
+    """
+    if any(one.fit.verdict == "fits" and is_usual(one) for one in found):
+        return None
+    changes = [change for one in found if is_usual(one) for change in one.fit.changes if change.fits]
+    tokens = [change.settings["context"] for change in changes if set(change.settings) == {"context"}]
+    return max((each for each in tokens if isinstance(each, int)), default=None)
 
 
 def is_usual(one: Choice) -> bool:
@@ -179,19 +186,23 @@ def _is_alike(held: Choice, other: Choice) -> bool:
 def _first(fitting: Sequence[Choice], goal: Goal) -> tuple[Choice, str]:
     usable = [one for one in fitting if _is_usable(one, goal)]
     is_slow = not usable
+    slow = f"nothing here gives {goal.rate:g} tokens/s, a smaller model may"
     pool = usable or fitting
     bound = USUAL if is_slow else goal.loss
     good = [one for one in pool if one.loss is not None and one.loss.likely <= bound]
     what = f"the fastest that loses at most {_percent(bound)}"
     if is_slow:
-        what = f"nothing here gives {goal.rate:g} tokens/s; {what}"
+        what = f"{slow}; {what}"
     if good:
         return min(good, key=lambda one: (_seconds(one), _lost(one))), what
     best = min(pool, key=lambda one: (_lost(one), _seconds(one)))
     if best.loss is None:
         return best, "it fits, and nobody published what it loses"
     if is_slow:
-        return best, f"nothing here gives {goal.rate:g} tokens/s; the least loss that fits"
+        return (
+            best,
+            f"nothing here gives {goal.rate:g} tokens/s, a smaller model may; the least loss that fits",
+        )
     rate = "" if best.tps is None else f" and gives {goal.rate:g} tokens/s"
     poor = "; a smaller model at Q4_K_M is usually better" if best.loss.likely > POOR else ""
     return best, f"the least loss of what fits{rate}, though more than {_percent(goal.loss)}{poor}"

@@ -58,6 +58,7 @@ class Extra:
     draft: Layout | None = None
     unknown: str | None = None  # what is not in it, and why
     names: tuple[str, ...] = ()  # for people
+    projector: int = 0  # bytes of weights, counted in `weights` too
 
     def bytes(self, wish: Wish) -> int:
         """With the keys and values of a draft, for the context of the server."""
@@ -120,7 +121,9 @@ def extra(inventory: "Inventory", model: str, headers: Mapping[str, Weights]) ->
         unknown.append(f"the cache of the draft ({draft.why})")
     unknown += [f"the buffers of the {TITLES[role]}" for role, _ in beside if role != "lora"]
     why = f"{', '.join(unknown)}: known only when it has started" if unknown else None
-    return Extra(weights, draft, why, tuple(f"{TITLES[role]} {name}" for role, name in beside))
+    names = tuple(f"{TITLES[role]} {name}" for role, name in beside)
+    projector = sum(headers[name].sums.total for role, name in beside if role == "mmproj")
+    return Extra(weights, draft, why, names, projector)
 
 
 def read_extra(inventory: "Inventory", model: str) -> Flow[Extra]:

@@ -15,7 +15,7 @@ from fleet.servers.settings import cache_ram
 from fleet.servers.shares import wished
 
 if TYPE_CHECKING:
-    from fleet.core.inventory import Inventory
+    from fleet.core.inventory import Inventory, Server
 
 
 def running(
@@ -28,20 +28,33 @@ def running(
         if instance.state != "running":
             continue
         server = inventory.servers.get(instance.server)
-        found = shown(instance)
-        if not found and server is not None and server.model in inventory.models:
-            try:
-                weights: Weights = yield ReadWeights(server.model)
-                own = wished(server, cache_ram(facts) * 2**20)
-                more = yield from read_extra(inventory, server.model)
-                count = more.beside(layout(weights.header, weights.sums), own)
-                found = takes(facts, backend, weights, own, count, more.mapped)
-            except FleetError:
-                continue  # a model that nobody can read any more is not judged here
+        try:
+            found = yield from _of(inventory, facts, backend, instance, server)
+        except FleetError:
+            found = shown(instance)  # a model that nobody can read any more is not judged here
         into = returned if server is not None and server.model == name else held
         for pool, count in found.items():
             into[pool] = into.get(pool, 0) + count
     return held, returned
+
+
+def _of(
+    inventory: "Inventory", facts: Facts, backend: str, instance: Instance, server: "Server | None"
+) -> Flow[dict[str, int]]:
+    """Bytes by pool of one of them, with what is served with its model."""
+    found = shown(instance)
+    if server is None or server.model not in inventory.models:
+        return found
+    more = yield from read_extra(inventory, server.model)
+    if found:
+        # Of a projector a start shows its computing, not its weights; they lie on the first device.
+        # Source: llama.cpp b11434 tools/mtmd/clip.cpp, `load_tensors` and the constructor of clip_ctx
+        place = next((pool for pool in found if pool != HOST), HOST)
+        return found | {place: found.get(place, 0) + more.projector}
+    weights: Weights = yield ReadWeights(server.model)
+    own = wished(server, cache_ram(facts) * 2**20)
+    count = more.beside(layout(weights.header, weights.sums), own)
+    return takes(facts, backend, weights, own, count, more.mapped)
 
 
 def shown(instance: Instance) -> dict[str, int]:

@@ -82,7 +82,20 @@ class Image:
         return f"ollama:{owner}{self.name}{tag}"
 
 
-Place = Repository | Address | Local | Package | Image
+@dataclass(frozen=True, slots=True)
+class Object:
+    """An object in a bucket of S3, or of a server that speaks as S3 does."""
+
+    bucket: str
+    key: str
+    endpoint: str | None  # address of that server; None: as set for all of them
+
+    def __str__(self) -> str:
+        at = f"?endpoint={self.endpoint}" if self.endpoint else ""
+        return f"s3:{self.bucket}/{self.key}{at}"
+
+
+Place = Repository | Address | Local | Package | Image | Object
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,10 +98,10 @@ def advised(name: str, host: str, goal: str) -> tuple[str, int] | None:
     At least Q4_K_M unless a much larger model becomes possible [9]: a shorter context comes first.
     """
     model, machine = MODELS[name], MACHINES[host]
-    for contexts in ((8192, 4096), (8192,)):
+    for contexts in (range(8192, 4095, -1024), (8192,)):
         for context in contexts:
             there = [one for one, (bits, _) in BITS.items() if fits(model, bits, machine, context)]
-            if any(lost(one) <= Q4 for one in there) or (there and contexts == (8192,)):
+            if any(lost(one) <= Q4 for one in there) or (there and len(contexts) == 1):
                 return chosen(model, machine, there, goal, context), context
     return None
 

@@ -225,6 +225,11 @@ def test_a_processor_that_no_table_has_is_known_by_what_it_gave(weights: dict[st
     assert option.tps == pytest.approx(6.0, rel=0.15)
 
 
+def test_a_speed_with_drafts_teaches_nothing_of_the_host(weights: dict[str, Weights]) -> None:
+    wanted = with_draft(inventory(chat=("qwen3-8b", ("laptop",))), "qwen3-8b", "qwen3-8b")
+    assert asked(wanted, "laptop", weights, measured={"chat": (6.0, NOW)}).options["chat"][0].tps is None
+
+
 def test_a_measurement_of_a_server_that_left_the_inventory_teaches_nothing() -> None:
     conversation = own.learn(inventory(), RTX, "cuda")
     assert next(conversation) == LastMeasured("rtx")

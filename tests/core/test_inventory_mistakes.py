@@ -114,6 +114,12 @@ BAD = [
     (HOST + 'mac = "x"', "hosts.mac.mac: should be an Ethernet address: 00:11:22:33:44:55", None),
     (HOST + 'user = "-l"', "hosts.mac.user: should be a user name", None),
     (HOST + 'part_time = "yes"', "hosts.mac.part_time: Input should be a valid boolean", None),
+    (HOST + 'pull = "yes"', "hosts.mac.pull: Input should be a valid boolean", None),
+    (
+        HOST + 'pull = true\nquiet_hours = "08:00-18:00 20M"',
+        "hosts.mac.pull: a host that pulls keeps limit_rate, but no quiet_hours",
+        "set hosts.mac.pull = false, or limit_rate in place of quiet_hours",
+    ),
     ('[defaults]\nusr = "x"', "defaults.usr: unknown key, nearest is user", "rename it to user"),
     (
         '[defaults]\ncache_max = "20 XB"',

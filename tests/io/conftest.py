@@ -5,11 +5,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.controller import Controller
 from tests.io.controllers import GGUF, Here
 from tests.io.hubs import ModelHub, Repo
+
+if TYPE_CHECKING:
+    from tests.io.buckets import Storage
 
 
 @pytest.fixture
@@ -28,6 +33,36 @@ def hub(here: Here) -> Iterator[ModelHub]:
     here.environ["HF_ENDPOINT"] = running.url
     yield running
     running.close()
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator["Storage"]:
+    from tests.io.buckets import Storage  # boto3 is loaded where it is needed
+
+    running = Storage()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def storage(s3_server: "Storage") -> "Storage":
+    """An S3 server with one bucket and one object."""
+    s3_server.reset()
+    s3_server.put("tiny/tiny-Q4_K_M.gguf", GGUF)
+    return s3_server
+
+
+@pytest.fixture
+def s3(tmp_path: Path, storage: "Storage") -> Controller:
+    """A controller whose only model lies in that bucket, and who may read it."""
+    from tests.io.buckets import SOURCE, environment, write
+
+    made = Controller(tmp_path, cache=tmp_path / "cache")
+    for name in [name for name in made.env if name.startswith("AWS_")]:
+        del made.env[name]
+    made.env |= {"HOME": str(tmp_path)} | environment(storage)
+    write(made, SOURCE)
+    return made
 
 
 @pytest.fixture

@@ -22,8 +22,8 @@ class FileServer(Served):
         rate: bytes/s of each connection; None: as fast as it goes.
     """
 
-    def __init__(self, data: bytes) -> None:
-        super().__init__()
+    def __init__(self, data: bytes, address: str = "127.0.0.1") -> None:
+        super().__init__(address)
         self.data, self.tag = data, '"one"'
         self.sent = self.cuts = self.holds = self.busy = self.open = self.widest = 0
         self.half = len(data) // 2

@@ -26,12 +26,14 @@ class Asked:
     path: str
     token: str | None
     range: str | None
+    by: str = ""  # address of who asked
+    method: str = "GET"
 
 
 class Served:
     """An HTTP server in a thread; `answer` says what it does."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
         self.asked: list[Asked] = []
         outer = self
 
@@ -40,7 +42,8 @@ class Served:
 
             def do_GET(self) -> None:
                 headers = self.headers
-                outer.asked.append(Asked(self.path, headers.get("Authorization"), headers.get("Range")))
+                words = self.path, headers.get("Authorization"), headers.get("Range")
+                outer.asked.append(Asked(*words, self.client_address[0], self.command))
                 outer.answer(self)
 
             do_HEAD = do_GET
@@ -48,14 +51,14 @@ class Served:
             def log_message(self, *arguments: object) -> None:
                 pass
 
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http = ThreadingHTTPServer((address, 0), Handler)
         self.http.daemon_threads = True
         self.thread = threading.Thread(target=self.http.serve_forever, args=(0.02,))
         self.thread.start()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.http.server_port}"
+        return f"http://{self.http.server_address[0]}:{self.http.server_port}"
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         raise NotImplementedError
@@ -79,8 +82,8 @@ def send(request: BaseHTTPRequestHandler, status: int, body: bytes = b"", **head
 class Storage(Served):
     """Where the hub sends those who want bytes: by hash, with ranges, and without any token."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, address: str = "127.0.0.1") -> None:
+        super().__init__(address)
         self.blobs: dict[str, bytes] = {}
         self.cuts = 0  # how many answers still break in their middle
         self.sent = 0
@@ -125,9 +128,9 @@ class Repo:
 
 
 class ModelHub(Served):
-    def __init__(self) -> None:
-        super().__init__()
-        self.storage = Storage()
+    def __init__(self, address: str = "127.0.0.1") -> None:
+        super().__init__(address)
+        self.storage = Storage(address)
         self.repos: dict[str, Repo] = {}
         self.known: str | None = TOKEN  # the only good token
         self.let_in = True

@@ -94,3 +94,11 @@ def test_an_inventory_cannot_send_the_token_to_a_hub_of_its_own(home):
 def test_a_token_goes_nowhere_in_the_clear(home):
     assert access(home, HF_TOKEN="hf_x", HF_ENDPOINT="http://mirror.example").token() is None
     assert access(home, HF_TOKEN="hf_x", HF_ENDPOINT="http://127.0.0.1:1").token() == Secret("hf_x")
+
+
+def test_the_server_of_a_bucket_is_the_sources_the_environments_or_the_inventorys(home):
+    wanted = Access({}, home, s3=MIRROR)
+    assert wanted.bucket_endpoint("http://127.0.0.1:9000") == "http://127.0.0.1:9000"
+    assert wanted.bucket_endpoint(None) == MIRROR
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+        assert Access({name: SITE}, home, s3=MIRROR).bucket_endpoint(None) is None  # boto3 reads it

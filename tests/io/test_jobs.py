@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -19,9 +20,11 @@ from fleet.io.jobs import Ended, run_job
 from fleet.io.links import Links, links
 from fleet.io.local import LocalTransport
 from fleet.io.ports import Transport
+from fleet.io.shelltext import packaged, placed
 from fleet.platforms.base import program
 from tests.embedded import Embedded, EmbeddedHost
 from tests.io.near import running
+from tests.io.pushing import Shelled
 
 
 @dataclass
@@ -175,7 +178,7 @@ async def test_inv06_a_job_works_for_the_holder_that_joined_it_and_for_no_former
     assert (await joined).tail[-1] == "written"
     assert (await task).exit_code == 0
     (desk.root / "lock" / "lock.3").mkdir()
-    assert desk.job.joinpath("rc").read_text() == "0\n"
+    assert desk.job.joinpath("rc").read_text().split() == ["0"]
 
 
 async def test_a_job_whose_lock_was_taken_over_writes_nothing_more(desk: Desk):
@@ -241,3 +244,20 @@ async def test_a_follower_leaves_no_process_when_its_connection_goes(linked: tup
     with contextlib.suppress(asyncio.CancelledError):
         await task
     host.start()
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash", "busybox"])
+async def test_jobs_that_are_ended_take_all_that_they_started_with_them(
+    desk: Desk, tmp_path: Path, shell: str
+) -> None:
+    """Not every `kill` knows `--` before the number of a process group."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"needs {shell}")
+    mark = f"sleep 60{os.getpid()}"
+    following = asyncio.ensure_future(desk.run(f"{mark} & echo begun; wait"))
+    await desk.until("begun")
+    transport = Shelled(shell, tmp_path / "shell")
+    await transport.run(placed(packaged("end_jobs"), str(desk.root)), deadline=20)
+    with pytest.raises(StepError):
+        await following
+    assert [line for line in running(mark) if line == mark] == []

@@ -92,7 +92,9 @@ def following(run, kind, step=""):
     raise AssertionError(f"it ended with {run.wait()} before any {kind} {step}")
 
 
-def test_several_models_in_one_run_come_to_other_hosts_and_into_the_inventory(site, embedded):
+def test_several_models_come_to_other_hosts_and_into_the_inventory_also_when_the_run_was_killed(
+    site, embedded
+):
     other = Site(site.controller, embedded.up(["n"])["n"])
     site.controller.write([site.host, other.host], servers={})
     site.controller.inventory.write_text(f"# ours\n{site.controller.inventory.read_text()}\n# the end\n")
@@ -101,7 +103,18 @@ def test_several_models_in_one_run_come_to_other_hosts_and_into_the_inventory(si
     ]
     words = ("models", "convert", *sources, "--to", "Q4_K_M,Q8_0", "--on", "m", "--push", "n", "--add")
     with compiling():
-        made = site.controller.well(*words, "--yes", "--json", deadline=BUILD_DEADLINE).json
+        run = site.controller.start(*words, "--yes", "--jsonl")
+        following(run, "step_done", "one: publish Q4_K_M, Q8_0")
+    run.send_signal(signal.SIGKILL)
+    run.communicate(timeout=60)
+    assert "one-q8-0" not in site.controller.inventory.read_text()
+    rest = [
+        event["step"] for event in site.controller.well(*words, "--yes", "--jsonl").events("step_started")
+    ]
+    assert not [step for step in rest if step.startswith("one: ") or "build llama.cpp" in step]
+    assert "two: publish Q4_K_M, Q8_0" in rest
+    made = site.controller.well(*words, "--yes", "--json").json
+    assert made["steps"] == []
     files = {file["model"]: file for model in made["models"] for file in model["files"]}
     names = ["one-q4-k-m", "one-q8-0", "two-q4-k-m", "two-q8-0"]
     assert list(files) == names
@@ -110,17 +123,15 @@ def test_several_models_in_one_run_come_to_other_hosts_and_into_the_inventory(si
         for host in (site, other):
             there = host.root / "models" / file["sha256"] / "model.gguf"
             assert digest(there) == file["sha256"] == digest(Path(file["path"]))
-    assert made["inventory"] == {"added": names, "there": [], "taken": []}
+    assert made["inventory"] == {"added": [], "there": names, "taken": []}
     text = site.controller.inventory.read_text()
     assert text.startswith("# ours\n")
     assert "# the end\n" in text
     known = site.controller.well("config", "show", "--json").json["inventory"]["models"]
     assert {name: known[name]["sha256"] for name in names} == {name: files[name]["sha256"] for name in names}
 
-    again = site.controller.well(*words, "--yes", "--jsonl")
-    assert again.events("step_started") == []
-    assert site.controller.inventory.read_text() == text
     shown = site.controller.well(*words, "--yes").out
+    assert site.controller.inventory.read_text() == text
     assert f"in the inventory already: {', '.join(names)}" in shown
     assert "for inventory.toml" not in shown
 

@@ -78,3 +78,8 @@ def test_a_plan_without_models_asks_nothing():
     with pytest.raises(StopIteration) as stop:
         next(routed(plan))
     assert stop.value.value == plan
+
+
+def test_a_plan_says_why_a_host_that_may_pull_does_not():
+    plan = answered(Plan("laptop", (PUT,), ("a note",)), Route("controller", "from here", None, "no answer"))
+    assert plan.notes == ("a note", "qwen is not pulled by the host: no answer")

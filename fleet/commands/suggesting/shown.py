@@ -1,6 +1,7 @@
 """One model's advice on one host, as lines for people and as a part of the document."""
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from textwrap import wrap
@@ -105,10 +106,17 @@ def told(name: str, one: Answer) -> Iterable[str]:
             yield f"    do    [models.{_plain(name)}]"
             yield f"          {one.line}"
             if best.variant.source is None:
-                how = "get that file from the model's publisher, or make it of the unpacked model"
-                yield from labelled("          ", how)
+                yield from labelled("          ", "get that file from the model's publisher, or make it:")
+                yield f"          fleet models convert {_origin(one)} --to {best.name}"
     for text in one.notes:
         yield from labelled("    note  ", text)
+
+
+def _origin(one: Answer) -> str:
+    """What it would be made from: the file that is held, where that is a whole one."""
+    held = next(choice.variant for choice in one.choices if choice.is_held)
+    is_whole = held.name in ("F32", "F16", "BF16") and (held.source or "").startswith("file:")
+    return shlex.quote(held.source or "") if is_whole else "hf:OWNER/REPO"
 
 
 def _instead(one: Answer) -> Iterable[str]:

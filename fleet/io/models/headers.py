@@ -1,6 +1,7 @@
 """The header of a model, wherever it lies: a file, the cache, or the beginning of a file behind http."""
 
 import asyncio
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,16 +10,17 @@ from fleet.core.errors import PlanError, UsageError
 from fleet.core.flow import AskOracle
 from fleet.core.names import nearest
 from fleet.core.text import safe_line, safe_text
-from fleet.io.fetch import ranges
+from fleet.io.fetch import answers, ranges
 from fleet.io.hubs import models as hub_models
-from fleet.io.hubs import registry
+from fleet.io.hubs import objects, registry
+from fleet.io.models import learned
 from fleet.io.models.memory import read_header, unreadable
 from fleet.io.shelltext import placed
 from fleet.models import gguf, splits
 from fleet.models.weights import Weights, join
 from fleet.platforms.base import program
 from fleet.sources import base as sources
-from fleet.sources.base import Address, Image, Local, Package, Place, Repository
+from fleet.sources.base import Address, Image, Local, Object, Package, Place, Repository
 
 if TYPE_CHECKING:
     from fleet.io.artifacts import Artifacts
@@ -58,6 +60,8 @@ async def _read(world: "World", artifacts: "Artifacts", model: str) -> Weights:
             layer = (await registry.look(place, artifacts.access)).model
             url = registry.url(place, layer.sha256, artifacts.access)
             return await _addresses([url], model, layer.sha256)
+        if isinstance(place, Object):
+            return await _objects(_each(place), artifacts, model, None, None)
         return await _at(place, Path.cwd(), model, None)
     wish = world.inventory.models[model]
     place = sources.parse(wish.source)
@@ -78,6 +82,13 @@ async def _read(world: "World", artifacts: "Artifacts", model: str) -> Weights:
         if (cached := _cached(world, (found.id,))) is not None:
             return await _files(cached, model, found.id)
         return await _addresses([registry.url(place, found.id, artifacts.access)], model, found.id)
+    if isinstance(place, Object):
+        files = _each(place)
+        if not hashes:
+            hashes = await _pinned(files, base, world, artifacts)
+            if (cached := _cached(world, hashes)) is not None:
+                return await _files(cached, model, _id(hashes))
+        return await _objects(files, artifacts, model, _id(hashes), base)
     return await _at(place, base, model, _id(hashes))
 
 
@@ -118,7 +129,7 @@ async def _at(place: Place, base: Path, name: str, sha256: str | None) -> Weight
             return await _addresses(
                 [each.url for each in splits.places(place) if isinstance(each, Address)], name, sha256
             )
-        case Package() | Repository() | Image():
+        case Package() | Repository() | Image() | Object():
             raise UsageError(f"{place} is read by its name in the inventory", next="fleet config show")
 
 
@@ -134,9 +145,38 @@ async def _files(paths: Sequence[Path], name: str, sha256: str | None) -> Weight
     return await asyncio.to_thread(lambda: join(name, [read(path) for path in paths], sha256))
 
 
-async def _addresses(urls: Sequence[str], name: str, sha256: str | None) -> Weights:
+async def _addresses(
+    urls: Sequence[str], name: str, sha256: str | None, check: answers.Check = answers.check
+) -> Weights:
     async with ranges.client() as client:
-        return join(name, [await ranges.header(client, url) for url in urls], sha256)
+        return join(name, [await ranges.header(client, url, check=check) for url in urls], sha256)
+
+
+def _each(place: Object) -> list[Object]:
+    """The objects of a model."""
+    return [each for each in splits.places(place) if isinstance(each, Object)]
+
+
+async def _pinned(
+    files: Sequence[Object], base: Path, world: "World", artifacts: "Artifacts"
+) -> tuple[str, ...]:
+    """The hashes of all objects; empty where a bucket does not name one, which only fetching would tell."""
+    ask = functools.partial(
+        objects.pinned, base=base, folders=world.folders, access=artifacts.access, say=artifacts.tell
+    )
+    found = [await ask(each) for each in files]
+    return tuple(one.sha256 for one in found if one) if all(found) else ()
+
+
+async def _objects(
+    files: Sequence[Object], artifacts: "Artifacts", name: str, sha256: str | None, base: Path | None
+) -> Weights:
+    """Args: base: of the inventory, whose fleet.lock says which versions are meant; None: today's."""
+    links = []
+    for each in files:
+        known = learned.known(str(each), base) if base else None
+        links.append(await objects.link(each, known, artifacts.access))
+    return await _addresses(links, name, sha256, objects.check(files[0]))
 
 
 async def oracle(world: "World", need: AskOracle) -> str:

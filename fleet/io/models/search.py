@@ -15,7 +15,7 @@ from fleet.models import splits
 from fleet.models.hub import Pinned
 from fleet.models.splits import Part
 from fleet.sources import base as sources
-from fleet.sources.base import Repository
+from fleet.sources.base import Object, Repository
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Model
@@ -34,8 +34,9 @@ async def find(
 ) -> Artifact:
     """What the inventory means by a model.
 
-    A pinned `url:` is not fetched yet, only asked for its size, and an `hf:` is as fleet.lock
-    has it; all else is fetched, because its hash or its size cannot be known otherwise.
+    A pinned `url:` is not fetched yet, only asked for its size, and what a hub, a registry or a bucket
+    names is as fleet.lock has it; all else is fetched, because its hash or its size cannot be known
+    otherwise.
 
     Args:
         name: in the inventory.
@@ -170,7 +171,7 @@ def _together(name: str, model: "Model", found: Sequence[Artifact], say: Callabl
         PlanError: one file is there twice.
     """
     made = splits.together(name, found)
-    is_pinned = bool(model.parts) or isinstance(sources.parse(model.source), Repository)
+    is_pinned = bool(model.parts) or isinstance(sources.parse(model.source), Repository | Object)
     if made.parts and not is_pinned:
         line = pinning([part.id for part in made.parts])
         if not model.allow_unpinned:

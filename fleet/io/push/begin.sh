@@ -1,80 +1,22 @@
-# Looks at what a host already has of one file, and makes ready to receive the rest.
-# Variables: NAME of the part, SIZE in bytes, TO below the root, BLOCKS of 1 MiB in a chunk, META (text;
-# may be empty).
-# Prints `have`; or how chunks can be received here (`tool`, `take`, `split`, `python3`), `part BYTES`, and then
+# After room.sh: looks at what a host already has of one file, and how it can receive the rest.
+# Variables: NAME of the part, BLOCKS of 1 MiB in a chunk, META (text; may be empty).
+# Prints how chunks can be received here (`tool`, `take`, `split`, `python3`), `part BYTES`, and then
 # `chunk N HASH` for each chunk of the part.
-# shellcheck shell=sh disable=SC2154,SC2012
+# shellcheck shell=sh disable=SC2154
 
-refuse() {
-    printf 'fleet: error: %s\nfleet: next: %s\n' "$1" "$2" >&2
-    exit 1
-}
-
-# ls, because neither stat nor find -printf is the same everywhere.
-size_of() {
-    ls -lnd "$1" | awk '{ print $5; exit }'
-}
-
-# A folder of ours, never reached through a symbolic link.
-folder() {
-    if [ -L "$1" ]; then
-        refuse "$1 is a symbolic link" "rm '$1', and set root to the folder you want"
-    elif [ -e "$1" ] && [ ! -d "$1" ]; then
-        refuse "$1 is not a folder" "mv '$1' '$1.old'"
-    fi
-    mkdir -p "$1" || exit 1
-}
-
-final=$FLEET_ROOT/$TO
-part=$FLEET_ROOT/parts/$NAME.part
-
-if [ -f "$final" ] && [ ! -L "$final" ] && [ "$(size_of "$final")" = "$SIZE" ]; then
-    echo have
-    exit 0
+# A pull of the same file that still runs would write into the same part.
+job=$FLEET_ROOT/jobs/pull-$NAME
+if [ -f "$job/pid" ]; then
+    read -r pid start boot <"$job/pid"
+    for _ in 1 2 3 4 5; do
+        is_alive "$pid" "$start" "$boot" || break
+        # A job leads a session, hence a process group, of its own.
+        kill -TERM "-$pid" 2>/dev/null || kill -TERM "$pid" 2>/dev/null
+        sleep 1
+    done
 fi
-fence
-
-mkdir -p "$FLEET_ROOT" || exit 1
-folder "$FLEET_ROOT/parts"
-where=$FLEET_ROOT
-rest=$TO
-while case $rest in */*) true ;; *) false ;; esac; do
-    where=$where/${rest%%/*}
-    rest=${rest#*/}
-    folder "$where"
-done
-if [ -L "$final" ]; then
-    refuse "$final is a symbolic link" "rm '$final'"
-elif [ -d "$final" ]; then
-    refuse "$final is a folder where a file belongs" "mv '$final' '$final.old'"
-fi
-
-if [ -L "$part" ]; then
-    refuse "$part is a symbolic link" "rm '$part'"
-elif [ -e "$part" ]; then
-    [ -f "$part" ] || refuse "$part is not a file" "mv '$part' '$part.old'"
-    chmod 600 "$part" || exit 1
-fi
-: >>"$part" || exit 1
+rm -rf "$job"
 held=$(size_of "$part")
-if [ "$held" -gt "$SIZE" ]; then
-    # Cuts the file: without conv=notrunc dd ends it where it seeks to.
-    dd of="$part" bs=1 seek="$SIZE" count=0 </dev/null 2>/dev/null || exit 1
-    held=$SIZE
-fi
-
-# Blocks, because a part may have holes, and because what is reserved is not free any more.
-used=$(du -k "$part" | awk '{ print $1; exit }')
-need=$((SIZE - ${used:-0} * 1024))
-free=$(free_bytes "$FLEET_ROOT/parts")
-if [ -n "$free" ] && [ "$need" -gt 0 ]; then
-    if [ "$free" -lt $((need + 1048576)) ]; then
-        echo "short $free $need"
-        exit 1
-    fi
-    # Where the file system cannot, the check above is all there is.
-    ! is_here fallocate || fallocate -n -l "$SIZE" "$part" 2>/dev/null || :
-fi
 
 # What describes it has its bytes and its inode too before the first byte comes.
 if [ -n "$META" ]; then

@@ -81,6 +81,11 @@ class Paces:
             "slowest": min(SLOWEST, min(limits) / (2 * self._hosts)),
         }
 
+    def pulling(self, host: "Host") -> int | None:
+        """Bytes/s of a host that fetches by itself: its own limit, and its equal share of the run's."""
+        limits = (host.limit_rate, self._limit // self._hosts if self._limit else None)
+        return min((one for one in limits if one is not None), default=None)
+
 
 def limit(text: str | None) -> int | None:
     """Bytes/s of `--limit-rate`.

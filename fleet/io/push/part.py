@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 from fleet.core.errors import StepError
 from fleet.core.plan import size_text
+from fleet.core.shell import packaged as shipped
 from fleet.core.text import safe_line, safe_text
 from fleet.io.ports import Answer, Transport
 from fleet.io.push.errors import explained
 from fleet.io.push.manifest import Manifest
 from fleet.io.push.receivers import HASH, Means, means, receiver
 from fleet.io.shelltext import packaged
+from fleet.platforms.base import program
 
 MIB = 1 << 20
 LINES = 100  # that a host may say beside the hashes of chunks
@@ -71,8 +73,8 @@ class Part:
                 raise StepError("it says more than it was asked", kind="too-much-output", next="fleet status")
             lines.append(safe_line(line, 200))
 
-        script = packaged(
-            "push/begin",
+        script = program(
+            shipped("fleet.io.push", "room.sh", "begin.sh"),
             **self._variables(),
             BLOCKS=self.wanted.chunk // MIB,
             META=self._meta(),
@@ -80,7 +82,7 @@ class Part:
         deadline = 60 + self.wanted.size / (2 * MIB)
         answer = await transport.run(script, deadline=deadline, on_line=take)
         lines += safe_text(answer.out).splitlines()
-        self._refuse_short(lines)
+        refuse_short(lines, self.root)
         self.check(answer)
         if "have" in lines:
             return None
@@ -128,15 +130,6 @@ class Part:
         right = frozenset(n for n in self.numbers if hashes.get(n) == self.wanted.chunks[n])
         return Held(right, means(said))
 
-    def _refuse_short(self, lines: Iterable[str]) -> None:
-        short = next((line.split() for line in lines if line.startswith("short ")), None)
-        if short is not None and len(short) == 3 and short[1].isdigit() and short[2].isdigit():
-            raise StepError(
-                f"the disk has {size_text(int(short[1]))} free, {size_text(int(short[2]))} are to come",
-                kind="disk-full",
-                next=f"free space on the disk of {self.root}, or set root to a folder on a larger one",
-            )
-
     def _meta(self) -> str:
         """META.json of a model; empty for what has none."""
         if not self.to.startswith("models/"):
@@ -154,6 +147,17 @@ class Part:
             "SIZE": self.wanted.size,
             "TO": self.to,
         }
+
+
+def refuse_short(lines: Iterable[str], root: str) -> None:
+    """Raises where room.sh found too little room."""
+    short = next((line.split() for line in lines if line.startswith("short ")), None)
+    if short is not None and len(short) == 3 and short[1].isdigit() and short[2].isdigit():
+        raise StepError(
+            f"the disk has {size_text(int(short[1]))} free, {size_text(int(short[2]))} are to come",
+            kind="disk-full",
+            next=f"free space on the disk of {root}, or set root to a folder on a larger one",
+        )
 
 
 def is_chunk(words: list[str]) -> bool:

@@ -10,6 +10,7 @@ from fleet.io.ports import Transport
 from fleet.io.push import elsewhere
 from fleet.io.push.crowd import Crowd, Lender, Wish
 from fleet.io.push.file import Share, Sharing
+from fleet.io.push.pulls import Pulls
 from fleet.io.world import World
 from fleet.models import routes
 
@@ -19,8 +20,9 @@ LENDERS = 8  # hosts that had a model before and are asked for it
 class Crowds:
     """One for a run: a crowd for each model that several hosts want, or that one has and others want."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, pulls: Pulls) -> None:
         self.world = world
+        self.pulls = pulls
         self._wanted: dict[str, set[str]] = {}  # sha256 -> hosts with a plan to get it
         self._routed: set[str] = set()
         self._crowds: dict[str, Crowd] = {}
@@ -30,7 +32,13 @@ class Crowds:
         self._routed.add(host)
         for step in plan.steps:
             if isinstance(step.action, Put) and step.action.artifact.kind == "model":
-                self._wanted.setdefault(step.action.artifact.id, set()).add(host)
+                self._wanted.setdefault(step.action.artifact.id, set())
+                if self.pulls.of(host, step.action.artifact.id) is None:
+                    self.join(host, step.action.artifact.id)
+
+    def join(self, host: str, sha256: str) -> None:
+        """The host does not fetch the model by itself, or not any more."""
+        self._wanted.setdefault(sha256, set()).add(host)
 
     def leave(self, host: str) -> None:
         """The host's flow ended."""
@@ -47,11 +55,14 @@ class Crowds:
         return await gathered.ask(host, need)
 
     async def settle(self, asked: Mapping[str, FindRoutes]) -> Mapping[str, Mapping[str, Route]]:
+        await self.pulls.find(asked)
         getting = {sha256: set(hosts) for sha256, hosts in self._wanted.items()}
         for host, need in asked.items():
             for sha256 in need.models:
-                getting.setdefault(sha256, set()).add(host)
-        await elsewhere.look(self.world, getting, asked)
+                together = getting.setdefault(sha256, set())
+                if self.pulls.of(host, sha256) is None:
+                    together.add(host)
+        await elsewhere.look(self.world, [one for one in getting if getting[one]], asked)
         sharing = {host for host in self.world.facts if self._can(host)}
         return {
             host: {sha256: self._route(host, sha256, getting[sha256], sharing) for sha256 in need.models}
@@ -64,8 +75,11 @@ class Crowds:
             for other, facts in self.world.facts.items()
             if other not in getting and any(one.sha256 == sha256 for one in facts.models)
         }
+        pulled = self.pulls.route(host, sha256)
+        if pulled is not None:
+            return pulled
         kind, text = routes.choose(host, having, getting, sharing)
-        return Route(kind, text, self.world.journal.rate(host, kind))
+        return Route(kind, text, self.world.journal.rate(host, kind), self.pulls.note(host, sha256))
 
     def share(self, host: str, put: Put, transport: Transport) -> Share | None:
         """How the host gets the model together with others; None: the controller alone brings it."""
