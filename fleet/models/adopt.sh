@@ -86,6 +86,7 @@ while IFS= read -r from <&4; do
     if [ "$how" = linked ] && [ -n "$(find "$file" -newer "$meta.new" 2>/dev/null)" ]; then
         rm -f "$taken"
         echo "$from: it was written while it was read"
+        line=$(ls -lniL -- "$from") && sum=$(hashed "$file" "$SIZE") && remember "$line" "$sum"
         continue
     fi
     remember "$line" "$sum"

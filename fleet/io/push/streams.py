@@ -146,7 +146,11 @@ class Streams:
         """A chunk of the open file behind its header, at the pace that is allowed, in what the lane takes."""
         yield self.part.header(number)
         start = number * self.part.wanted.chunk
-        if stamp(self.local) != self.part.wanted.stamp:
+        try:
+            is_same = stamp(self.local) == self.part.wanted.stamp
+        except OSError as error:
+            raise unreadable(self.local, error) from error
+        if not is_same:
             raise FleetError(f"{self.local} was changed while it was sent", next="the same command again")
         end = start + self.part.length(number)
         while start < end:
