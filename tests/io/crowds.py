@@ -7,9 +7,9 @@ from pathlib import Path
 
 from fleet.io.clock import SystemClock, SystemRandom
 from fleet.io.ports import Transport
-from fleet.io.push.crowd import Crowd, Lender, Wish
 from fleet.io.push.file import Sharing, push
 from fleet.io.push.manifest import manifest
+from fleet.io.share.crowd import Crowd, Lender, Wish
 from tests.io.pushing import World
 
 MIB = 1 << 20

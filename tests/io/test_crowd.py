@@ -5,8 +5,8 @@ import asyncio
 from fleet.io.clock import SystemClock, SystemRandom
 from fleet.io.local import LocalTransport
 from fleet.io.ports import Answer
-from fleet.io.push.crowd import Crowd, Lender, Wish
 from fleet.io.push.manifest import manifest
+from fleet.io.share.crowd import Crowd, Lender, Wish
 from tests.io.pushing import CHUNK, World
 
 

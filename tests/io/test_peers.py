@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from fleet.io.push.peer import Offer, Peer
+from fleet.io.share.peer import Offer, Peer
 from fleet.io.ssh.transport import SshTransport
 from tests.io.crowds import MIB, PYTHON, Party
 from tests.io.test_ssh_rig import connect, wish

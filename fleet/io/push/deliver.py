@@ -13,7 +13,7 @@ from fleet.io.push.pace import Paces
 from fleet.io.push.progress import Say
 from fleet.io.push.pull import PullError, pull
 from fleet.io.push.pulls import Pull, Pulls
-from fleet.io.push.sharing import Crowds
+from fleet.io.share.crowds import Crowds
 from fleet.io.world import World
 from fleet.models.pulling import site
 

@@ -11,9 +11,9 @@ from fleet.io.ports import Clock, Transport
 from fleet.io.push.feeder import Feeder
 from fleet.io.push.manifest import Manifest, manifest
 from fleet.io.push.part import MIB, Held, Part, chunk_size
-from fleet.io.push.peer import PeerError
 from fleet.io.push.progress import Progress, Say
 from fleet.io.push.streams import READ, REFUSED, SLOWEST, Lane, Pace, Streams, watched
+from fleet.io.share.peer import PeerError
 
 IDLE = 60.0  # seconds without a byte before we give up
 

@@ -67,7 +67,7 @@ class Peer:
         Raises:
             PeerError: this host cannot; says why.
         """
-        source = packaged("fleet.io.push", "peer_host.py").encode()
+        source = packaged("fleet.io.share", "peer_host.py").encode()
         self._commands.put_nowait(b"%d\n%s" % (len(source), source))
         told = {
             "file": offer.file,

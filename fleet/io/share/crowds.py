@@ -7,10 +7,10 @@ from fleet.core.plan import Plan, Put, size_text
 from fleet.core.routes import FindRoutes, Route
 from fleet.io.gather import Gather
 from fleet.io.ports import Transport
-from fleet.io.push import elsewhere
-from fleet.io.push.crowd import Crowd, Lender, Wish
 from fleet.io.push.file import Share, Sharing
 from fleet.io.push.pulls import Pulls
+from fleet.io.share import elsewhere
+from fleet.io.share.crowd import Crowd, Lender, Wish
 from fleet.io.world import World
 from fleet.models import routes
 

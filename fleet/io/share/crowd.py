@@ -9,7 +9,7 @@ from typing import Any
 from fleet.core.errors import FleetError
 from fleet.io.ports import Clock, Random, Transport
 from fleet.io.push.manifest import Manifest
-from fleet.io.push.peer import Offer, Peer, PeerError
+from fleet.io.share.peer import Offer, Peer, PeerError
 from fleet.models.swarm import Swarm, Transfer
 
 
