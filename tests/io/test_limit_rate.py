@@ -26,10 +26,9 @@ def test_no_more_is_sent_than_the_limit_says(
     fleet.write([host], {}, {"big": {"source": f"file:{model}", "allow_unpinned": True}}, settings)
     words = ["push", host.name, "--model", "big", "--yes", "--jsonl"]
     done = fleet.well(*words, *(["--limit-rate", "4M"] if is_typed else []))
-    rates = [event["rate"] for event in done.events("step_progress") if event["rate"]]
-    assert rates
-    # a slow machine sends less, never more; a window of the first moments holds what pipes took at once
-    assert rates[-1] <= LIMIT * 1.5
+    (step,) = done.events("step_done")
+    # A slow machine takes longer, none takes less; half, for what pipes take at once.
+    assert step["seconds"] >= SIZE / LIMIT / 2
     host.close()
     shutil.rmtree(host.home, ignore_errors=True)
 

@@ -139,10 +139,11 @@ async def test_no_server_there_is_said(tmp_path, server):
 
 
 async def test_a_limit_is_kept(host):
-    await host.pull(limit=12_000_000)
-    rates = [numbers[2] for numbers in host.said if numbers[2] is not None]
-    assert rates
-    assert rates[-1] <= 12_000_000 * 1.5
+    clock, limit = SystemClock(), 6_000_000
+    began = clock.monotonic()
+    await host.pull(limit=limit)
+    # A slow machine takes longer, none takes less; half, for what a tool takes at once.
+    assert clock.monotonic() - began >= SIZE / limit / 2
 
 
 async def test_what_was_pushed_in_part_is_finished_by_a_push(curl, server):
