@@ -1,6 +1,7 @@
 """A crowd whose hosts say what we let them say: what does not depend on a network."""
 
 import asyncio
+from pathlib import Path
 
 from fleet.io.clock import SystemClock, SystemRandom
 from fleet.io.local import LocalTransport
@@ -13,39 +14,74 @@ from tests.io.pushing import CHUNK, World
 class Silent(LocalTransport):
     """A host that serves and never answers whether it reaches another one."""
 
+    started, ended = 0, 0
+
     async def feed(self, line, chunks, *, deadline, on_line=None):
+        self.started += 1
         on_line(b"ready 127.0.0.1 1")
-        async for _ in chunks:
-            pass
+        try:
+            async for _ in chunks:
+                pass
+        finally:
+            self.ended += 1
         return Answer(0, b"", b"")
+
+    def lender(self) -> Lender:
+        async def reach() -> LocalTransport:
+            return self
+
+        return Lender(self.name, reach, "python3", "file")
+
+
+class Sends:
+    """What the controller sends: nothing arrives before it may."""
+
+    def __init__(self) -> None:
+        self.begun, self.may = asyncio.Semaphore(0), asyncio.Event()
+
+    async def send(self, number: int) -> None:
+        self.begun.release()
+        await self.may.wait()
+
+    def wish(self, host: Silent) -> Wish:
+        return Wish(host.lender(), host, "part", frozenset(), self.send, lambda count: None)
+
+
+async def crowd_of(folder: Path, *lenders: Silent) -> Crowd:
+    world = World(folder, CHUNK)
+    return Crowd(
+        await manifest(world.local, world.sha256, CHUNK, world.manifests), ("127.0.0.0/8",),
+        clock=SystemClock(), random=SystemRandom(), tell=lambda host, text: None,
+        lenders=[host.lender() for host in lenders],
+    )  # fmt: skip
 
 
 async def test_hosts_that_are_done_at_the_same_moment_are_all_done(tmp_path):
-    world = World(tmp_path, CHUNK)
-    crowd = Crowd(
-        await manifest(world.local, world.sha256, CHUNK, world.manifests), ("127.0.0.0/8",),
-        clock=SystemClock(), random=SystemRandom(), tell=lambda host, text: None,
-    )  # fmt: skip
-    started, is_there = asyncio.Semaphore(0), asyncio.Event()
-
-    async def send(number: int) -> None:
-        started.release()
-        await is_there.wait()
-
-    def wish(name: str) -> Wish:
-        host = Silent(name)
-
-        async def reach() -> LocalTransport:
-            return host
-
-        return Wish(
-            Lender(name, reach, "python3", "file"), host, "part", frozenset(), send, lambda count: None
-        )
-
-    names = ("h1", "h2", "h3")
-    sharing = [asyncio.create_task(crowd.share(wish(name))) for name in names]
-    for _ in names:
-        await started.acquire()
-    is_there.set()
+    crowd, sends = await crowd_of(tmp_path), Sends()
+    hosts = [Silent(name) for name in ("h1", "h2", "h3")]
+    sharing = [asyncio.create_task(crowd.share(sends.wish(host))) for host in hosts]
+    for _ in hosts:
+        await sends.begun.acquire()
+    sends.may.set()
     await asyncio.gather(*sharing)
     assert not crowd.swarm.members  # whoever comes later begins anew
+    assert [(host.started, host.ended) for host in hosts] == [(1, 1)] * 3
+
+
+async def test_a_host_that_gives_already_is_not_asked_again_by_one_who_comes_later(tmp_path):
+    lender, hosts, sends = Silent("h1"), [Silent("h2"), Silent("h3")], Sends()
+    crowd = await crowd_of(tmp_path, lender)
+    first = asyncio.create_task(crowd.share(sends.wish(hosts[0])))
+    while "h1" not in crowd.swarm.members:
+        await asyncio.sleep(0)
+    second = asyncio.create_task(crowd.share(sends.wish(hosts[1])))
+    while "h3" not in crowd.swarm.members:
+        await asyncio.sleep(0)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    sends.may.set()
+    await asyncio.wait({first, second}, timeout=5)
+    for task in (first, second):
+        task.cancel()
+    await asyncio.gather(first, second, return_exceptions=True)
+    assert (lender.started, lender.ended) == (1, 1)

@@ -84,8 +84,9 @@ class Crowd:
         end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._peers[host], self._wishes[host], self._ends[host] = peer, wish, end
         try:
-            lenders, self._lenders = self._lenders, []
-            for lender in lenders:
+            idle = [lender for lender in self._lenders if lender.host not in self._peers]
+            self._lenders = [lender for lender in self._lenders if lender.host in self._peers]
+            for lender in idle:
                 self._spawn(self._borrow(lender), lender.host)
             self._join(host, wish.held, wants=True)
             self._go_on()
@@ -98,7 +99,7 @@ class Crowd:
             if not self.swarm.is_complete(host) and host in self._peers:
                 self.swarm.leave(host)
                 await self._peers.pop(host).close()
-            if not self._wishes and self._peers:
+            if not self._wishes:
                 await self._close()
 
     async def _close(self) -> None:
