@@ -49,7 +49,7 @@ async def test_a_piece_that_one_connection_is_refused_is_fetched_by_another(serv
 
 
 async def test_a_piece_that_stays_refused_is_waited_for_by_the_last_connection(server, tmp_path):
-    server.busy, server.busy_at, server.after, waits = 3, 2 * PIECE, "7", Waits()
+    server.busy, server.busy_at, server.after, waits = 4, 2 * PIECE, "7", Waits()
     await fetch(server, tmp_path / "part", sleep=waits)
     assert (tmp_path / "part").read_bytes() == DATA
     assert set(waits.seconds) == {7}
