@@ -2,13 +2,14 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fleet.io.clock import SystemClock, SystemRandom
 from fleet.io.ports import Transport
 from fleet.io.push.file import Sharing, push
 from fleet.io.push.manifest import manifest
+from fleet.io.push.streams import Pace
 from fleet.io.share.crowd import Crowd, Lender, Wish
 from tests.io.pushing import World
 
@@ -25,6 +26,16 @@ class Party:
         self.came: Counter[str] = Counter()  # bytes, by host
         self.said: list[tuple[str, str]] = []
         self.crowd: Crowd | None = None
+        self.pace: Pace | None = None  # of what the controller sends
+
+    def wait_for(self, is_so: Callable[[], bool]) -> None:
+        """The controller sends nothing before that."""
+
+        async def pace(size: int) -> None:
+            while not is_so():
+                await asyncio.sleep(0.01)
+
+        self.pace = pace
 
     async def open(self, *lenders: Lender) -> Crowd:
         wanted = await manifest(self.world.local, self.world.sha256, MIB, self.world.manifests)
@@ -47,7 +58,8 @@ class Party:
 
         async def share(told: Sharing) -> None:
             then = self.lender(host, transport, root, python)
-            await crowd.share(Wish(then, transport, told.part, told.right, told.send, told.came))
+            wish = Wish(then, transport, told.part, told.right, told.send, told.came, told.prefer)
+            await crowd.share(wish)
 
         def moved(count: int) -> None:
             self.came[host] += count
@@ -55,7 +67,7 @@ class Party:
         return await push(
             transport, self.world.local, self.world.sha256, len(self.world.data), self.world.to, root=root,
             generation="", say=lambda *numbers: None, clock=SystemClock(), chunk=MIB,
-            manifests=self.world.manifests, moved=moved, share=share,
+            manifests=self.world.manifests, moved=moved, share=share, pace=self.pace,
         )  # fmt: skip
 
     async def push_all(self, hosts: Mapping[str, tuple[Transport, str]]) -> dict[str, int]:

@@ -44,7 +44,9 @@ class Sends:
         await self.may.wait()
 
     def wish(self, host: Silent) -> Wish:
-        return Wish(host.lender(), host, "part", frozenset(), self.send, lambda count: None)
+        return Wish(
+            host.lender(), host, "part", frozenset(), self.send, lambda count: None, lambda make: None
+        )
 
 
 async def crowd_of(folder: Path, *lenders: Silent) -> Crowd:

@@ -81,6 +81,7 @@ async def test_a_host_that_had_it_before_gives_it_and_the_controller_only_helps_
 ):
     party = Party(tmp_path, network(rigged))
     await lend(party, hosts["h1"], rigged["h1"], party.world.data)
+    party.wait_for(lambda: sum(party.came.values()) > 0)
     sent = await party.push_all({name: (hosts[name], ROOT) for name in ("h2", "h3")})
     assert {digest(rigged[name], party) for name in ("h2", "h3")} == {party.world.sha256}
     assert sum(sent.values()) <= len(party.world.data)
@@ -89,9 +90,10 @@ async def test_a_host_that_had_it_before_gives_it_and_the_controller_only_helps_
 async def test_a_host_that_gives_wrong_bytes_is_found_and_dropped(hosts, rigged, tmp_path):
     party = Party(tmp_path, network(rigged))
     await lend(party, hosts["h1"], rigged["h1"], bytes(byte ^ 1 for byte in party.world.data))
+    dropped = ("h1", "nobody takes from it any more: several hosts had trouble with it")
+    party.wait_for(lambda: dropped in party.said)
     await party.push_all({name: (hosts[name], ROOT) for name in ("h2", "h3")})
     assert {digest(rigged[name], party) for name in ("h2", "h3")} == {party.world.sha256}
-    assert ("h1", "nobody takes from it any more: several hosts had trouble with it") in party.said
     assert any("wrong bytes" in text for _, text in party.said)
 
 
@@ -107,12 +109,15 @@ async def test_a_host_that_dies_or_hangs_midway_is_done_without(hosts, rigged, t
     party = Party(tmp_path, network(rigged), chunks=64)
     await lend(party, hosts["h1"], rigged["h1"], party.world.data)
     rigged["h1"].link(rate=100)
+    ended: list[str] = []
+    party.wait_for(lambda: bool(ended))
     pushing = asyncio.create_task(party.push_all({name: (hosts[name], ROOT) for name in ("h2", "h3")}))
     try:
-        while not (found := await asyncio.to_thread(pids, rigged["h1"])):
+        while not (found := await asyncio.to_thread(pids, rigged["h1"])) or not party.came:
             assert not pushing.done()
         for pid in found:
             await asyncio.to_thread(rigged["h1"].exec, "kill", f"-{signal}", pid)
+        ended += found
         await pushing
     finally:
         rigged["h1"].link(rate=0)
@@ -170,11 +175,13 @@ async def test_a_push_that_is_cancelled_leaves_nothing_running_and_goes_on_later
     party = Party(tmp_path, network(rigged), chunks=64)
     await party.open()
     where = {name: (hosts[name], ROOT) for name in ("h1", "h2")}
+    party.wait_for(lambda: sum(party.came.values()) < 32 * MIB)
     pushing = asyncio.create_task(party.push_all(where))
     while not all(party.came[name] > 4 * MIB for name in where):
         await asyncio.sleep(0.01)
     pushing.cancel()
     await asyncio.gather(pushing, return_exceptions=True)
+    party.pace = None
     for _ in range(100):
         if not any(peers(rigged[name]) for name in where):
             break
@@ -187,9 +194,9 @@ async def test_a_push_that_is_cancelled_leaves_nothing_running_and_goes_on_later
 async def test_only_who_knows_the_token_gets_a_chunk(hosts, rigged, tmp_path):
     party = Party(tmp_path, network(rigged))
     await lend(party, hosts["h1"], rigged["h1"], party.world.data)
-    peer = Peer(hosts["h1"], PYTHON, "secret", network(rigged))
+    peer = Peer(hosts["h1"], PYTHON, "secret", "key", network(rigged))
     size, sha256 = len(party.world.data), party.world.sha256
-    await peer.start(Offer(f"{ROOT}/{party.world.to}", True, size, MIB, sha256))
+    await peer.start(Offer(f"{ROOT}/{party.world.to}", True, size, MIB, sha256, ()))
     answers = []
     async with httpx.AsyncClient(base_url=f"http://{peer.address}:{peer.port}") as client:
         for path in (

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any
 
 from fleet.core.errors import FleetError, UnreachableError
@@ -24,6 +24,10 @@ class Feeder:
         self._queue: asyncio.Queue[int] = asyncio.Queue()
         self._waiting: dict[int, asyncio.Future[bool]] = {}  # whether it arrived right
         self._running: asyncio.Task[None] | None = None
+
+    def prefer(self, make: Callable[[], Lane]) -> None:
+        """Lanes that are tried before all others, as many as of those."""
+        self._ways.insert(0, [make() for _ in self._ways[0]])
 
     async def send(self, number: int) -> None:
         """The chunk is on the host and right.

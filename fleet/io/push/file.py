@@ -45,6 +45,7 @@ class Sharing:
     right: frozenset[int]  # chunks of it that are there
     send: Callable[[int], Awaitable[None]]  # a chunk from here, found right over there
     came: Callable[[int], None]  # told of bytes that came from elsewhere
+    prefer: Callable[[Callable[[], Lane]], None]  # another kind of lane, for what `send` sends
 
 
 Share = Callable[[Sharing], Awaitable[None]]  # until every chunk is there; PeerError: it cannot
@@ -148,7 +149,7 @@ def _ways(lanes: Lanes | None, held: Held, count: int, transport: Transport) -> 
 
 def _sharing(part: Part, held: Held, feeder: Feeder, progress: Progress) -> Sharing:
     path = f"{part.root}/parts/{part.wanted.sha256}.part"
-    return Sharing(part.wanted, path, held.right, feeder.send, progress.came)
+    return Sharing(part.wanted, path, held.right, feeder.send, progress.came, feeder.prefer)
 
 
 async def _send(streams: Streams, ways: list[list[Lane]], missing: list[int]) -> None:

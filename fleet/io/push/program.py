@@ -129,9 +129,9 @@ class ProgramProcess:
     async def write(self, data: bytes | Span) -> None:
         loop = asyncio.get_running_loop()
         if isinstance(data, Span):
-            await loop.run_in_executor(self._thread, _splice, self._sink, os.dup(data.file), data)
+            await loop.run_in_executor(self._thread, splice, self._sink, os.dup(data.file), data)
         else:
-            await loop.run_in_executor(self._thread, _write, self._sink, data)
+            await loop.run_in_executor(self._thread, write, self._sink, data)
 
     def end_input(self) -> None:
         # Behind what the thread still writes: a number that was closed may be another file's.
@@ -169,14 +169,14 @@ class ProgramProcess:
             await self._process.wait()
 
 
-def _write(sink: int, data: bytes) -> None:
+def write(sink: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(sink, view) :]
 
 
-def _splice(sink: int, file: int, span: Span) -> None:
-    """A span of a file into a pipe, by the kernel where it can."""
+def splice(sink: int, file: int, span: Span) -> None:
+    """A span of a file into a pipe or a socket, by the kernel where it can; closes the file."""
     try:
         start, end = span.start, span.start + span.length
         is_copied = False
@@ -191,7 +191,7 @@ def _splice(sink: int, file: int, span: Span) -> None:
                     is_copied = True
             if is_copied:
                 data = os.pread(file, end - start, start)
-                _write(sink, data)
+                write(sink, data)
                 count = len(data)
             if not count:
                 raise shortened(span.name)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 from fleet.core.errors import FleetError
 from fleet.io.ports import Clock, Random, Transport
 from fleet.io.push.manifest import Manifest
+from fleet.io.push.streams import Lane
 from fleet.io.share.peer import Offer, Peer, PeerError
+from fleet.io.share.plain import Plain
 from fleet.models.swarm import Swarm, Transfer
 
 
@@ -33,6 +36,7 @@ class Wish:
     held: frozenset[int]  # chunks of it that are right
     send: Callable[[int], Awaitable[None]]  # a chunk from the controller, verified over there
     came: Callable[[int], None]  # told of the bytes of each chunk that another host gave
+    prefer: Callable[[Callable[[], Lane]], None]  # told of a better way for what `send` sends
 
     @property
     def host(self) -> str:
@@ -81,6 +85,9 @@ class Crowd:
         host = wish.host
         peer = self._peer(wish.transport, wish.then.python)
         await peer.start(self._offer(wish.part, is_whole=False))
+        if peer.address == getattr(wish.transport, "address", None):
+            numbers = itertools.count()
+            wish.prefer(lambda: Plain(peer, next(numbers), self._networks))
         end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._peers[host], self._wishes[host], self._ends[host] = peer, wish, end
         try:
@@ -116,10 +123,11 @@ class Crowd:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _peer(self, transport: Transport, python: str) -> Peer:
-        return Peer(transport, python, self._random.token(16), self._networks)
+        return Peer(transport, python, self._random.token(16), self._random.token(16), self._networks)
 
     def _offer(self, file: str, *, is_whole: bool) -> Offer:
-        return Offer(file, is_whole, self.manifest.size, self.manifest.chunk, self.manifest.sha256)
+        one = self.manifest
+        return Offer(file, is_whole, one.size, one.chunk, one.sha256, one.chunks)
 
     def _join(self, host: str, held: frozenset[int], *, wants: bool) -> None:
         for source, to in self.swarm.join(host, held, wants=wants, can_share=True):
@@ -181,7 +189,7 @@ class Crowd:
         giver, taker = self._peers.get(source), self._peers.get(transfer.to)
         if giver is None or taker is None:
             raise PeerError("it is gone")
-        return await taker.take(transfer.chunk, self.manifest.chunks[transfer.chunk], length, giver)
+        return await taker.take(transfer.chunk, length, giver)
 
     def _complain(self, transfer: Transfer, source: str, why: PeerError) -> None:
         taker = self._peers.get(transfer.to)

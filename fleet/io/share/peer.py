@@ -1,11 +1,11 @@
-"""The program on a host that gives chunks of a model to other hosts and takes chunks from them."""
+"""The program on a host that gives chunks of a model to other hosts, and takes them from those and us."""
 
 import asyncio
 import contextlib
 import ipaddress
 import json
 import math
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from fleet.core.errors import FleetError
@@ -40,14 +40,18 @@ class Offer:
     size: int  # bytes
     chunk: int  # bytes
     sha256: str
+    chunks: Sequence[str]  # sha256 of each
 
 
 class Peer:
     """One such program, for as long as its channel is open. What it says is not believed but checked."""
 
-    def __init__(self, transport: Transport, python: str, token: str, networks: Sequence[str]) -> None:
-        self.token = token
+    def __init__(
+        self, transport: Transport, python: str, token: str, key: str, networks: Sequence[str]
+    ) -> None:
+        self.token, self.key = token, key
         self.address, self.port = "", 0
+        self.chunks: Sequence[str] = ()  # their sha256
         self._transport = transport
         self._python = python
         self._networks = networks
@@ -75,9 +79,12 @@ class Peer:
             "size": offer.size,
             "chunk": offer.chunk,
             "sha256": offer.sha256,
+            "chunks": list(offer.chunks),
             "token": self.token,
+            "key": self.key,
             "networks": list(self._networks),
         }
+        self.chunks = offer.chunks
         answer = self._expect("ready")
         self._ended = asyncio.create_task(self._talk(), name="peer")
         self._commands.put_nowait(f"start {json.dumps(told)}\n".encode())
@@ -96,19 +103,41 @@ class Peer:
             return False
         return words[:1] == ["yes"]
 
-    async def take(self, number: int, sha256: str, length: int, other: "Peer") -> float:
+    async def take(self, number: int, length: int, other: "Peer") -> float:
         """A chunk from another host, verified and written over there. Returns its seconds there.
 
         Raises:
             PeerError: it did not come, or has another hash.
         """
-        command = f"get {{}} {number} {sha256} {other.address} {other.port} {other.token}"
+        command = f"get {{}} {number} {other.address} {other.port} {other.token}"
         words = await self._ask(command, TAKING + length / SLOWEST)
         try:
             seconds = float(words[0])
         except (ValueError, IndexError):
             raise PeerError("an answer that is none") from None
         return seconds if math.isfinite(seconds) and seconds > 0 else TAKING
+
+    async def fed(self, lane: int, number: int, bring: Callable[[], Awaitable[None]]) -> str:
+        """The sha256 of a chunk, once it was brought there.
+
+        Raises:
+            PeerError: it did not arrive, or could not be written.
+            OSError: from bringing it.
+        """
+        if not self.is_alive:
+            raise PeerError("it is gone")
+        self._asked += 1
+        name = f"{lane}/{number}"
+        answer = self._expect(name)
+        try:
+            await bring()
+        except BaseException:
+            self._waiting.pop(name, None)
+            raise
+        words = await self._answered(name, answer, TAKING)
+        if len(words) != 1:
+            raise PeerError(" ".join(words) or "an answer that is none")
+        return words[0]
 
     async def close(self) -> None:
         """Ends it, and waits until it has ended."""
@@ -154,6 +183,8 @@ class Peer:
             _fail(waiting, safe_line(line, 300).removeprefix("error "))
         elif verb in ("got", "asked") and words and (waiting := self._waiting.get(words[0])):
             _settle(waiting, words[1:])
+        elif verb == "fed" and words[2:] and (waiting := self._waiting.get("/".join(words[:2]))):
+            _settle(waiting, words[2:])
         elif verb == "bad" and words and (waiting := self._waiting.get(words[0])):
             _fail(waiting, " ".join(words[1:]))
 

@@ -4,13 +4,15 @@ It comes over the SSH channel and is run by the host's own python3 (3.6 or newer
 standard library) without being written to a disk. A line on standard input is a command, a line on
 standard output an answer; it ends with its input, and when nothing came for a minute.
 
-    start {"file", "is_whole", "size", "chunk", "sha256", "token", "networks"}  -> ready ADDRESS PORT
+    start {"file", "is_whole", "size", "chunk", "sha256", "chunks", ...}       -> ready ADDRESS PORT
     ask ID ADDRESS PORT                                                        -> asked ID yes | no
-    get ID CHUNK SHA256 ADDRESS PORT TOKEN                                     -> got ID SECONDS | bad ID WHY
+    get ID CHUNK ADDRESS PORT TOKEN                                            -> got ID SECONDS | bad ID WHY
+    a chunk that fleet brought                                                 -> fed LANE CHUNK SHA256 | WHY
     anything that goes wrong with all of it                                    -> error WHY
 
-Chunks are served as `GET /TOKEN/SHA256/CHUNK` on the address at which fleet reaches this host. A chunk
-that was taken is written only once its hash is right.
+Chunks are served as `GET /TOKEN/SHA256/CHUNK` on the address at which fleet reaches this host, and taken
+as `PUT /KEY/LANE/CHUNK` from fleet, who alone knows that key. A chunk that came in either way is written only
+once its hash is the one that was told over SSH.
 """
 
 import hashlib
@@ -19,6 +21,7 @@ import http.client
 import http.server
 import ipaddress
 import json
+import math
 import os
 import queue
 import signal
@@ -56,11 +59,12 @@ class Share:
 
     def __init__(self, told: "dict[str, object]") -> None:
         self.size, self.chunk = int(str(told["size"])), int(str(told["chunk"]))
+        self.chunks = list(told["chunks"])  # type: ignore[call-overload]
         self.prefix = f"/{told['token']}/{told['sha256']}/"
-        is_whole = bool(told["is_whole"])
+        self.key = f"/{told['key']}/"
+        self.is_whole = is_whole = bool(told["is_whole"])
         flags = os.O_RDONLY if is_whole else os.O_RDWR | os.O_NOFOLLOW
-        descriptor = os.open(str(told["file"]), flags)
-        self.file = os.fdopen(descriptor, "rb" if is_whole else "r+b", buffering=0)
+        self.file = os.fdopen(os.open(str(told["file"]), flags), "rb" if is_whole else "r+b", 0)
         status = os.fstat(self.file.fileno())
         if not stat.S_ISREG(status.st_mode) or (is_whole and status.st_size != self.size):
             raise ValueError("it is not the file that it should be")
@@ -73,12 +77,46 @@ class Share:
         return start, min(self.chunk, self.size - start)
 
     def asked(self, path: str) -> "tuple[int, int]":
-        head, number = path[: len(self.prefix)], path[len(self.prefix) :]
-        if not hmac.compare_digest(head.encode(), self.prefix.encode()):
-            raise ValueError("no such file")
-        if not number.isdigit() or len(number) > 9:
+        return self.place(count(below(self.prefix, path)))
+
+    def brought(self, path: str, length: "str | None") -> "tuple[int, int]":
+        """Lane and number of a chunk."""
+        lane, _, number = below(self.key, path).partition("/")
+        if self.is_whole or length != str(self.place(count(number))[1]):
             raise ValueError("no such chunk")
-        return self.place(int(number))
+        return count(lane), count(number)
+
+    def write(self, data: memoryview, start: int) -> None:
+        done = 0
+        while done < len(data):
+            done += os.pwrite(self.file.fileno(), data[done:], start + done)
+
+
+def below(prefix: str, path: str) -> str:
+    if not hmac.compare_digest(path[: len(prefix)].encode(), prefix.encode()):
+        raise ValueError("no such file")
+    return path[len(prefix) :]
+
+
+def count(text: str) -> int:
+    if not text.isdigit() or len(text) > 9:
+        raise ValueError("no such chunk")
+    return int(text)
+
+
+def received(source: "object", data: memoryview, slowest: "int | None" = None) -> str:
+    """Fills it; the hash of what came."""
+    digest, done, length = hashlib.sha256(), 0, len(data)
+    end = time.monotonic() + 2 * STALL + length / slowest if slowest else math.inf
+    while done < length:
+        taken = source.readinto(data[done : done + PIECE])  # type: ignore[attr-defined]
+        if not taken:
+            raise ValueError("it ended early")
+        if time.monotonic() > end:
+            raise ValueError("it is too slow")
+        digest.update(data[done : done + taken])
+        done += taken
+    return digest.hexdigest()
 
 
 class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
@@ -110,23 +148,49 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 30  # seconds, also for one that asks nothing
+    room = None  # type: memoryview | None
 
     def do_GET(self) -> None:
         share = self.server.share  # type: ignore[attr-defined]
         try:
             start, length = share.asked(self.path)
         except ValueError:
-            self.send_response_only(404)
-            self.send_header("Content-Length", "0")
-            self.send_header("Connection", "close")
-            self.end_headers()
+            self.answer(404)
             return
-        self.send_response_only(200)
-        self.send_header("Content-Length", str(length))
-        self.end_headers()
+        self.answer(200, length)
         # Of a part that is shorter than its chunk nothing more comes: that ends the connection.
         if self.connection.sendfile(share.file, start, length) != length:
             self.close_connection = True
+
+    def do_PUT(self) -> None:
+        share = self.server.share  # type: ignore[attr-defined]
+        try:
+            lane, number = share.brought(self.path, self.headers.get("Content-Length"))
+        except ValueError:
+            self.answer(404)
+            return
+        self.connection.settimeout(SILENCE)  # fleet keeps to a limit, or to the hours that are quiet
+        start, length = share.place(number)
+        if self.room is None:
+            self.room = memoryview(bytearray(min(share.chunk, share.size)))
+        data = self.room[:length]
+        try:
+            sha256 = received(self.rfile, data)
+            if sha256 == share.chunks[number]:
+                share.write(data, start)
+        except (OSError, ValueError) as error:
+            say("fed", lane, number, type(error).__name__, error)
+            self.close_connection = True
+        else:
+            say("fed", lane, number, sha256)
+            self.answer(200)
+
+    def answer(self, status: int, length: int = 0) -> None:
+        self.send_response_only(status)
+        self.send_header("Content-Length", str(length))
+        if status != 200:
+            self.send_header("Connection", "close")
+        self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -146,65 +210,39 @@ class Taker(threading.Thread):
             order = self.orders.get()
             began = time.monotonic()
             try:
-                self.take(int(order[1]), order[2], (order[3], int(order[4])), order[5])
+                self.take(int(order[1]), (order[2], int(order[3])), order[4])
             except (OSError, ValueError, IndexError, http.client.HTTPException) as error:
                 say("bad", order[0], type(error).__name__, error)
             else:
                 say("got", order[0], f"{time.monotonic() - began:.6f}")
 
-    def take(self, number: int, sha256: str, peer: "tuple[str, int]", token: str) -> None:
+    def take(self, number: int, peer: "tuple[str, int]", token: str) -> None:
         start, length = self.share.place(number)
         path = f"/{token}/{self.share.prefix.split('/')[2]}/{number}"
-        kept = self.open.pop(peer, None)
+        line = self.open.pop(peer, None) or http.client.HTTPConnection(peer[0], peer[1], timeout=STALL)
         try:
-            response, line = self.asked(kept or self.connected(peer), path)
-        except (ConnectionError, http.client.HTTPException):
-            if kept is None:
-                raise
-            kept.close()  # it was closed over there meanwhile
-            response, line = self.asked(self.connected(peer), path)
-        try:
-            data = self.received(response, length, sha256)
+            response = self.asked(line, path)
+            if response.status != 200 or response.getheader("Content-Length") != str(length):
+                raise ValueError(f"status {response.status}")
+            if received(response, self.room[:length], SLOWEST) != self.share.chunks[number]:
+                raise ValueError("wrong bytes")
+            response.read()  # so that the connection can be used again
         except BaseException:
             line.close()
             raise
         while len(self.open) >= KEPT:
             self.open.pop(next(iter(self.open))).close()
         self.open[peer] = line
-        done = 0
-        while done < length:
-            done += os.pwrite(self.share.file.fileno(), data[done:], start + done)
+        self.share.write(self.room[:length], start)
 
-    def connected(self, peer: "tuple[str, int]") -> "http.client.HTTPConnection":
-        line = http.client.HTTPConnection(peer[0], peer[1], timeout=CONNECT)
-        line.connect()
-        line.sock.settimeout(STALL)
-        return line
-
-    def asked(
-        self, line: "http.client.HTTPConnection", path: str
-    ) -> "tuple[http.client.HTTPResponse, http.client.HTTPConnection]":
-        line.request("GET", path)
-        return line.getresponse(), line
-
-    def received(self, response: "http.client.HTTPResponse", length: int, sha256: str) -> memoryview:
-        """The chunk, which is the one that was meant."""
-        if response.status != 200 or response.getheader("Content-Length") != str(length):
-            raise ValueError(f"status {response.status}")
-        data, digest, done = self.room[:length], hashlib.sha256(), 0
-        end = time.monotonic() + 2 * STALL + length / SLOWEST
-        while done < length:
-            count = response.readinto(data[done : done + PIECE])
-            if not count:
-                raise ValueError("it ended early")
-            if time.monotonic() > end:
-                raise ValueError("it is too slow")
-            digest.update(data[done : done + count])
-            done += count
-        if digest.hexdigest() != sha256:
-            raise ValueError("wrong bytes")
-        response.read()  # so that the connection can be used again
-        return data
+    def asked(self, line: "http.client.HTTPConnection", path: str) -> "http.client.HTTPResponse":
+        try:
+            line.request("GET", path)
+            return line.getresponse()
+        except (ConnectionError, http.client.HTTPException):
+            line.close()  # it was closed over there meanwhile: once more, over a new one
+            line.request("GET", path)
+            return line.getresponse()
 
 
 def ask(name: str, address: str, port: int) -> None:

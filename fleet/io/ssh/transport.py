@@ -105,6 +105,14 @@ class SshTransport(Shell):
         key = self._conn.get_server_host_key()
         return key.export_public_key("openssh").decode().strip() if key else None
 
+    @property
+    def address(self) -> str | None:
+        """Of the host itself; None where a jump host or a program stands between."""
+        if self.way is None or self.way.place.jump or self.way.place.proxy:
+            return None
+        where = self._conn.get_extra_info("peername")
+        return str(where[0]) if where else None
+
     def rtt(self) -> float | None:
         """Seconds there and back; None where a jump host stands between."""
         return None if self.way and self.way.place.jump else rtt(self._conn.get_extra_info("socket"))

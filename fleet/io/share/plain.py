@@ -1,0 +1,140 @@
+"""Chunks from here to the program on a host without a cipher, between addresses of private networks."""
+
+import asyncio
+import contextlib
+import functools
+import ipaddress
+import os
+import socket
+import struct
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from fleet.core.errors import UnreachableError
+from fleet.core.text import safe_line
+from fleet.io.ports import Answer, Chunks
+from fleet.io.push.program import splice, write
+from fleet.io.push.streams import REFUSED, Span
+from fleet.io.share.peer import Peer, PeerError
+
+CONNECT = 1.0  # seconds
+STALL = 15  # seconds without a byte until the other ways are taken
+ANSWER = 4096  # bytes of one that are looked at
+
+
+class Plain:
+    """A lane without a cipher: the kernel moves the bytes. What arrived is judged by what comes over SSH.
+
+    Whatever goes wrong with it is a refusal, so that the lanes behind it are tried.
+
+    Args:
+        number: of this lane to that host.
+        networks: where it is allowed.
+    """
+
+    takes_spans = True
+
+    def __init__(self, peer: Peer, number: int, networks: Sequence[str]) -> None:
+        self._peer, self._number = peer, number
+        self._networks = [ipaddress.ip_network(network, strict=False) for network in networks]
+
+    async def feed(
+        self,
+        line: str,
+        chunks: Chunks,
+        *,
+        deadline: float,
+        on_line: Callable[[bytes], None] | None = None,
+    ) -> Answer:
+        """As a lane's: tells the number of each chunk, that it was written, and its hash.
+
+        Raises:
+            UnreachableError: it does not do; of kind "refused".
+        """
+        try:
+            async with asyncio.timeout(deadline):
+                with await self._connected() as link:
+                    await self._all(_Link(link), chunks, on_line or (lambda line: None))
+        except (OSError, PeerError, TimeoutError) as error:
+            raise UnreachableError(
+                f"the open port of {self._peer.address} failed: {safe_line(str(error), 200) or 'no answer'}",
+                kind=REFUSED,
+                next="fleet status",
+            ) from error
+        return Answer(0, b"", b"")
+
+    async def _connected(self) -> socket.socket:
+        address = (self._peer.address, self._peer.port)
+        family = socket.AF_INET6 if ":" in self._peer.address else socket.AF_INET
+        link = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            link.setblocking(False)
+            async with asyncio.timeout(CONNECT):
+                await asyncio.get_running_loop().sock_connect(link, address)
+            own = ipaddress.ip_address(link.getsockname()[0])
+            if not any(own in network for network in self._networks):
+                raise OSError(f"{own} lies in none of private_networks")
+            link.setblocking(True)  # a thread writes
+            for limit in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
+                link.setsockopt(socket.SOL_SOCKET, limit, struct.pack("ll", STALL, 0))
+        except BaseException:
+            link.close()
+            raise
+        return link
+
+    async def _all(self, link: "_Link", chunks: Chunks, tell: Callable[[bytes], None]) -> None:
+        pieces = aiter(chunks)
+        try:
+            async for header in pieces:
+                number, _, length = (int(word) for word in bytes(header).split())
+                bring = functools.partial(self._bring, link, pieces, number, length)
+                sha256 = await self._peer.fed(self._number, number, bring)
+                if sha256 != self._peer.chunks[number]:
+                    raise PeerError(f"chunk {number} arrived as other bytes")
+                await link.answered()
+                for word in (f"chunk {number}", "wrote 0", sha256):
+                    tell(word.encode())
+        finally:
+            link.end()
+
+    async def _bring(self, link: "_Link", pieces: Any, number: int, length: int) -> None:
+        head = f"PUT /{self._peer.key}/{self._number}/{number} HTTP/1.1\r\nHost: fleet\r\n"
+        await link.write(f"{head}Content-Length: {length}\r\n\r\n".encode())
+        while length:
+            piece = await anext(pieces)
+            length -= piece.length if isinstance(piece, Span) else len(piece)
+            await link.write(piece)
+
+
+class _Link:
+    """A socket and the thread that blocks on it."""
+
+    def __init__(self, link: socket.socket) -> None:
+        self._socket = link
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="plain")
+
+    async def write(self, piece: bytes | Span) -> None:
+        loop, sink = asyncio.get_running_loop(), self._socket.fileno()
+        if isinstance(piece, Span):
+            await loop.run_in_executor(self._thread, splice, sink, os.dup(piece.file), piece)
+        else:
+            await loop.run_in_executor(self._thread, write, sink, piece)
+
+    async def answered(self) -> None:
+        """The host's answer is out of the way of the next one."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._read)
+
+    def _read(self) -> None:
+        said = b""
+        while not said.endswith(b"\r\n\r\n"):
+            some = self._socket.recv(ANSWER)
+            said += some
+            if not some or len(said) > ANSWER:
+                raise OSError("no answer")
+
+    def end(self) -> None:
+        """Wakes the thread, and waits for it: what it writes to is closed next."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.shutdown(wait=True)
