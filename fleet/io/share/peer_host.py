@@ -15,31 +15,27 @@ as `PUT /KEY/LANE/CHUNK` from fleet, who alone knows that key. A chunk that came
 once its hash is the one that was told over SSH.
 """
 
-import hashlib
-import hmac
 import http.client
 import http.server
 import ipaddress
 import json
-import math
 import os
 import queue
 import signal
 import socket
 import socketserver
-import stat
 import sys
 import threading
 import time
 
+from fleet.io.share.peer_file import STALL, Share, received  # on a host its text stands here
+
 SILENCE = 60  # seconds without a line until it ends
 CONNECT = 1.0  # seconds
-STALL = 5.0  # seconds without a byte until a peer is given up
 SLOWEST = 250_000  # bytes/s that a peer has to reach over a whole chunk
 AT_ONCE = 4  # chunks that are taken at the same time
 KEPT = 4  # connections that stay open for each of these
 GUESTS = 256  # connections from other hosts
-PIECE = 256 << 10  # bytes; hashed while they are still in the processor's cache
 
 speaking = threading.Lock()
 
@@ -52,71 +48,6 @@ def say(*words: object) -> None:
             sys.stdout.flush()
     except OSError:
         os._exit(1)
-
-
-class Share:
-    """The file: whole and only read, or a part that grows."""
-
-    def __init__(self, told: "dict[str, object]") -> None:
-        self.size, self.chunk = int(str(told["size"])), int(str(told["chunk"]))
-        self.chunks = list(told["chunks"])  # type: ignore[call-overload]
-        self.prefix = f"/{told['token']}/{told['sha256']}/"
-        self.key = f"/{told['key']}/"
-        self.is_whole = is_whole = bool(told["is_whole"])
-        flags = os.O_RDONLY if is_whole else os.O_RDWR | os.O_NOFOLLOW
-        self.file = os.fdopen(os.open(str(told["file"]), flags), "rb" if is_whole else "r+b", 0)
-        status = os.fstat(self.file.fileno())
-        if not stat.S_ISREG(status.st_mode) or (is_whole and status.st_size != self.size):
-            raise ValueError("it is not the file that it should be")
-
-    def place(self, number: int) -> "tuple[int, int]":
-        """Start and length of a chunk in bytes."""
-        start = number * self.chunk
-        if number < 0 or start >= self.size:
-            raise ValueError("no such chunk")
-        return start, min(self.chunk, self.size - start)
-
-    def asked(self, path: str) -> "tuple[int, int]":
-        return self.place(count(below(self.prefix, path)))
-
-    def brought(self, path: str, length: "str | None") -> "tuple[int, int]":
-        """Lane and number of a chunk."""
-        lane, _, number = below(self.key, path).partition("/")
-        if self.is_whole or length != str(self.place(count(number))[1]):
-            raise ValueError("no such chunk")
-        return count(lane), count(number)
-
-    def write(self, data: memoryview, start: int) -> None:
-        done = 0
-        while done < len(data):
-            done += os.pwrite(self.file.fileno(), data[done:], start + done)
-
-
-def below(prefix: str, path: str) -> str:
-    if not hmac.compare_digest(path[: len(prefix)].encode(), prefix.encode()):
-        raise ValueError("no such file")
-    return path[len(prefix) :]
-
-
-def count(text: str) -> int:
-    if not text.isdigit() or len(text) > 9:
-        raise ValueError("no such chunk")
-    return int(text)
-
-
-def received(source: "object", data: memoryview, slowest: "int | None" = None) -> str:
-    """Fills it; the hash of what came."""
-    digest, done, length = hashlib.sha256(), 0, len(data)
-    end = time.monotonic() + 2 * STALL + length / slowest if slowest else math.inf
-    while done < length:
-        taken = source.readinto(data[done : done + PIECE])  # type: ignore[attr-defined]
-        if not taken:
-            raise ValueError("it ended early")
-        if time.monotonic() > end:
-            raise ValueError("it is too slow")
-        digest.update(data[done : done + taken])
-        done += taken
-    return digest.hexdigest()
 
 
 class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
@@ -148,7 +79,6 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 30  # seconds, also for one that asks nothing
-    room = None  # type: memoryview | None
 
     def do_GET(self) -> None:
         share = self.server.share  # type: ignore[attr-defined]
@@ -171,19 +101,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         self.connection.settimeout(SILENCE)  # fleet keeps to a limit, or to the hours that are quiet
         start, length = share.place(number)
-        if self.room is None:
-            self.room = memoryview(bytearray(min(share.chunk, share.size)))
-        data = self.room[:length]
+        room = share.room()
         try:
-            sha256 = received(self.rfile, data)
+            sha256 = received(self.rfile, room[:length])
             if sha256 == share.chunks[number]:
-                share.write(data, start)
+                share.write(room[:length], start)
         except (OSError, ValueError) as error:
             say("fed", lane, number, type(error).__name__, error)
             self.close_connection = True
         else:
             say("fed", lane, number, sha256)
             self.answer(200)
+        finally:
+            share.rooms.append(room)
 
     def answer(self, status: int, length: int = 0) -> None:
         self.send_response_only(status)
@@ -203,7 +133,6 @@ class Taker(threading.Thread):
         threading.Thread.__init__(self, daemon=True)
         self.share, self.orders = share, orders
         self.open = {}  # type: dict[tuple[str, int], http.client.HTTPConnection]
-        self.room = memoryview(bytearray(min(share.chunk, share.size)))
 
     def run(self) -> None:
         while True:
@@ -220,20 +149,23 @@ class Taker(threading.Thread):
         start, length = self.share.place(number)
         path = f"/{token}/{self.share.prefix.split('/')[2]}/{number}"
         line = self.open.pop(peer, None) or http.client.HTTPConnection(peer[0], peer[1], timeout=STALL)
+        room = self.share.room()
         try:
             response = self.asked(line, path)
             if response.status != 200 or response.getheader("Content-Length") != str(length):
                 raise ValueError(f"status {response.status}")
-            if received(response, self.room[:length], SLOWEST) != self.share.chunks[number]:
+            if received(response, room[:length], SLOWEST) != self.share.chunks[number]:
                 raise ValueError("wrong bytes")
             response.read()  # so that the connection can be used again
+            self.share.write(room[:length], start)
         except BaseException:
             line.close()
             raise
+        finally:
+            self.share.rooms.append(room)
         while len(self.open) >= KEPT:
             self.open.pop(next(iter(self.open))).close()
         self.open[peer] = line
-        self.share.write(self.room[:length], start)
 
     def asked(self, line: "http.client.HTTPConnection", path: str) -> "http.client.HTTPResponse":
         try:

@@ -19,12 +19,12 @@ from fleet.io.push.streams import REFUSED, Span
 from fleet.io.share.peer import Peer, PeerError
 
 CONNECT = 1.0  # seconds
-STALL = 15  # seconds without a byte until the other ways are taken
+STALL = 30  # seconds without a byte, or for a chunk to be written, until the other ways are taken
 ANSWER = 4096  # bytes of one that are looked at
 
 
 class Plain:
-    """A lane without a cipher: the kernel moves the bytes. What arrived is judged by what comes over SSH.
+    """A lane without a cipher: the kernel moves the bytes. What arrived is judged by what the host says over SSH.
 
     Whatever goes wrong with it is a refusal, so that the lanes behind it are tried.
 
@@ -92,7 +92,6 @@ class Plain:
                 sha256 = await self._peer.fed(self._number, number, bring)
                 if sha256 != self._peer.chunks[number]:
                     raise PeerError(f"chunk {number} arrived as other bytes")
-                await link.answered()
                 for word in (f"chunk {number}", "wrote 0", sha256):
                     tell(word.encode())
         finally:
@@ -105,6 +104,7 @@ class Plain:
             piece = await anext(pieces)
             length -= piece.length if isinstance(piece, Span) else len(piece)
             await link.write(piece)
+        await link.answered()
 
 
 class _Link:
@@ -122,7 +122,7 @@ class _Link:
             await loop.run_in_executor(self._thread, write, sink, piece)
 
     async def answered(self) -> None:
-        """The host's answer is out of the way of the next one."""
+        """The host took a request to its end. Raises OSError."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._read)
 
     def _read(self) -> None:
