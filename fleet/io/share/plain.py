@@ -24,7 +24,7 @@ ANSWER = 4096  # bytes of one that are looked at
 
 
 class Plain:
-    """A lane without a cipher: the kernel moves the bytes. What arrived is judged by what the host says over SSH.
+    """A lane without a cipher: the kernel moves the bytes. What arrived is judged by what comes over SSH.
 
     Whatever goes wrong with it is a refusal, so that the lanes behind it are tried.
 
