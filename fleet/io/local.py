@@ -9,7 +9,7 @@ from typing import Any
 from fleet.core.errors import StepError
 from fleet.io.clock import SystemRandom
 from fleet.io.ports import Random, Stream
-from fleet.io.process import Process, Shell, within
+from fleet.io.process import Process, Shell, settled, within
 
 PLACES = 8  # programs at once, as over SSH
 PIECE = 64 << 10  # bytes read at once
@@ -23,12 +23,20 @@ class LocalTransport(Shell):
         super().__init__(name, random or SystemRandom())
         self._home = os.path.expanduser("~")
         self._room = asyncio.Semaphore(PLACES)
-        self._ending: set[asyncio.Task[None]] = set()
+        self._ending: set[asyncio.Task[Any]] = set()  # programs that start or end
 
     def room(self) -> contextlib.AbstractAsyncContextManager[Any]:
         return self._room
 
     async def start(self, command: str) -> Process:
+        # Cancelled before it has the pipes, asyncio waits until a grandchild that holds them ends.
+        opening = asyncio.ensure_future(self._opened(command))
+        self._ending.add(opening)
+        opening.add_done_callback(self._ending.discard)
+        process: LocalProcess = await settled(opening, LocalProcess.kill)
+        return process
+
+    async def _opened(self, command: str) -> "LocalProcess":
         # As asyncio.create_subprocess_exec does it, which keeps the transport where nobody can close it.
         loop = asyncio.get_running_loop()
         transport, protocol = await loop.subprocess_exec(
@@ -61,7 +69,8 @@ class LocalTransport(Shell):
 
     async def close(self) -> None:
         """Waits for the programs that were told to end; there is no connection to close."""
-        await asyncio.gather(*self._ending, return_exceptions=True)
+        while self._ending:
+            await asyncio.gather(*self._ending, return_exceptions=True)
 
 
 class LocalProcess:
@@ -71,7 +80,7 @@ class LocalProcess:
         self,
         process: asyncio.subprocess.Process,
         transport: asyncio.SubprocessTransport,
-        ending: set[asyncio.Task[None]],
+        ending: set[asyncio.Task[Any]],
     ) -> None:
         assert process.stdin and process.stdout and process.stderr
         self._process, self._transport, self._ending = process, transport, ending

@@ -1,9 +1,13 @@
 """Programs of this machine: nothing of them is left behind when somebody stops listening."""
 
+import asyncio
+import os
 import subprocess
 import sys
 
 import pytest
+
+from fleet.io.local import LocalTransport
 
 PROGRAM = """
 import asyncio, gc
@@ -44,3 +48,18 @@ def test_the_loop_ends_without_a_word_after_a_program_was_ended(script, deadline
         [sys.executable, "-X", "dev", "-c", text], capture_output=True, text=True, timeout=60, check=True
     )
     assert ended.stderr == ""
+
+
+async def test_a_program_that_nobody_waits_for_while_it_starts_is_ended_with_all_that_it_began():
+    here, marked = LocalTransport("here"), f"3{os.getpid()}"
+    for steps in range(40):
+        starting = asyncio.create_task(here.start(f"sleep {marked} & wait"))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        starting.cancel()
+        done, _ = await asyncio.wait({starting}, timeout=20)
+        assert done
+        if not starting.cancelled():
+            starting.result().kill()
+    await here.close()
+    assert (await here.run(f"ps -A -o args= | grep -c '^sleep {marked}'", deadline=20)).out.split() == [b"0"]
