@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 SENDS = 4  # streams of the controller at once, over all hosts
 UPLOADS = 4  # chunks that a host gives away at once
 DOWNLOADS = 4  # chunks that a host takes from others at once
-BUFFERED = 128 << 20  # bytes of them in its memory, until their hashes are known
+BUFFERED = 128 << 20  # bytes of them in its memory, until their hashes are known; beside those from us
 NEIGHBOURS = 16  # hosts that each host knows; more would be asked in vain
 LOOKED_AT = 64  # chunks that the rarest is chosen from
 COMPLAINTS = 2  # hosts that may say a source is bad until nobody takes from it

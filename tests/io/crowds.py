@@ -25,6 +25,7 @@ class Party:
         self.networks = networks
         self.came: Counter[str] = Counter()  # bytes, by host
         self.said: list[tuple[str, str]] = []
+        self.shown: list[tuple[float | None, ...]] = []  # done, total, bytes/s, seconds left
         self.crowd: Crowd | None = None
         self.pace: Pace | None = None  # of what the controller sends
 
@@ -58,15 +59,14 @@ class Party:
 
         async def share(told: Sharing) -> None:
             then = self.lender(host, transport, root, python)
-            wish = Wish(then, transport, told.part, told.right, told.send, told.came, told.prefer)
-            await crowd.share(wish)
+            await crowd.share(Wish(then, transport, told, told.came))
 
         def moved(count: int) -> None:
             self.came[host] += count
 
         return await push(
             transport, self.world.local, self.world.sha256, len(self.world.data), self.world.to, root=root,
-            generation="", say=lambda *numbers: None, clock=SystemClock(), chunk=MIB,
+            generation="", say=lambda *numbers: self.shown.append(numbers), clock=SystemClock(), chunk=MIB,
             manifests=self.world.manifests, moved=moved, share=share, pace=self.pace,
         )  # fmt: skip
 

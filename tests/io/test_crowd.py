@@ -6,6 +6,7 @@ from pathlib import Path
 from fleet.io.clock import SystemClock, SystemRandom
 from fleet.io.local import LocalTransport
 from fleet.io.ports import Answer
+from fleet.io.push.file import Sharing
 from fleet.io.push.manifest import manifest
 from fleet.io.share.crowd import Crowd, Lender, Wish
 from tests.io.pushing import CHUNK, World
@@ -43,10 +44,14 @@ class Sends:
         self.begun.release()
         await self.may.wait()
 
-    def wish(self, host: Silent) -> Wish:
-        return Wish(
-            host.lender(), host, "part", frozenset(), self.send, lambda count: None, lambda make: None
+    async def stop(self) -> None:
+        self.may.set()
+
+    def wish(self, crowd: Crowd, host: Silent) -> Wish:
+        push = Sharing(
+            crowd.manifest, "part", frozenset(), self.send, lambda count: None, lambda make: None, self.stop
         )
+        return Wish(host.lender(), host, push, push.came)
 
 
 async def crowd_of(folder: Path, *lenders: Silent) -> Crowd:
@@ -61,7 +66,7 @@ async def crowd_of(folder: Path, *lenders: Silent) -> Crowd:
 async def test_hosts_that_are_done_at_the_same_moment_are_all_done(tmp_path):
     crowd, sends = await crowd_of(tmp_path), Sends()
     hosts = [Silent(name) for name in ("h1", "h2", "h3")]
-    sharing = [asyncio.create_task(crowd.share(sends.wish(host))) for host in hosts]
+    sharing = [asyncio.create_task(crowd.share(sends.wish(crowd, host))) for host in hosts]
     for _ in hosts:
         await sends.begun.acquire()
     sends.may.set()
@@ -73,10 +78,10 @@ async def test_hosts_that_are_done_at_the_same_moment_are_all_done(tmp_path):
 async def test_a_host_that_gives_already_is_not_asked_again_by_one_who_comes_later(tmp_path):
     lender, hosts, sends = Silent("h1"), [Silent("h2"), Silent("h3")], Sends()
     crowd = await crowd_of(tmp_path, lender)
-    first = asyncio.create_task(crowd.share(sends.wish(hosts[0])))
+    first = asyncio.create_task(crowd.share(sends.wish(crowd, hosts[0])))
     while "h1" not in crowd.swarm.members:
         await asyncio.sleep(0)
-    second = asyncio.create_task(crowd.share(sends.wish(hosts[1])))
+    second = asyncio.create_task(crowd.share(sends.wish(crowd, hosts[1])))
     while "h3" not in crowd.swarm.members:
         await asyncio.sleep(0)
     for _ in range(100):

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from fleet.io.ports import Answer, Chunks
 from fleet.io.share.peer import Offer, Peer
 from fleet.io.ssh.transport import SshTransport
 from tests.io.crowds import MIB, PYTHON, Party
@@ -54,11 +56,27 @@ def digest(host: RigHost, party: Party) -> str:
     return host.exec("sha256sum", f"{ROOT}/{party.world.to}").split()[0]
 
 
+class Counted:
+    """A connection to a host; how many streams of chunks went over it."""
+
+    def __init__(self, inner: SshTransport) -> None:
+        self.inner, self.streams = inner, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    async def feed(self, line: str, chunks: Chunks, **options: Any) -> Answer:
+        self.streams += ".part" in line
+        return await self.inner.feed(line, chunks, **options)
+
+
 async def test_four_hosts_share_what_the_controller_sends_about_once(hosts, rigged, tmp_path):
     party = Party(tmp_path, network(rigged))
     await party.open()
-    sent = await party.push_all({name: (one, ROOT) for name, one in hosts.items()})
+    ssh = {name: Counted(one) for name, one in hosts.items()}
+    sent = await party.push_all({name: (one, ROOT) for name, one in ssh.items()})
     assert {digest(rigged[name], party) for name in hosts} == {party.world.sha256}
+    assert [one.streams for one in ssh.values()] == [0] * 4  # the chunks from here too go by the open port
     size = len(party.world.data)
     assert size <= sum(sent.values()) <= 2 * size  # once, and at most once more so that nobody waits
     again = await party.push_all({name: (one, ROOT) for name, one in hosts.items()})
@@ -194,7 +212,7 @@ async def test_a_push_that_is_cancelled_leaves_nothing_running_and_goes_on_later
 async def test_only_who_knows_the_token_gets_a_chunk(hosts, rigged, tmp_path):
     party = Party(tmp_path, network(rigged))
     await lend(party, hosts["h1"], rigged["h1"], party.world.data)
-    peer = Peer(hosts["h1"], PYTHON, "secret", "key", network(rigged))
+    peer = Peer(hosts["h1"], PYTHON, network(rigged), read_token="secret", write_token="other")
     size, sha256 = len(party.world.data), party.world.sha256
     await peer.start(Offer(f"{ROOT}/{party.world.to}", True, size, MIB, sha256, ()))
     answers = []

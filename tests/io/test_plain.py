@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from fleet.core.errors import UnreachableError
 from fleet.io.local import LocalTransport
 from fleet.io.share.peer import Offer, Peer
+from fleet.io.share.plain import PlainLane
 from tests.io.crowds import MIB, Party
 
 PYTHON = shutil.which("python3") or "python3"
@@ -130,7 +132,9 @@ async def test_an_open_port_that_fails_costs_a_chunk_and_the_rest_goes_over_ssh(
         sent = await pushed(party, host)
     assert party.world.final.read_bytes() == party.world.data
     assert host.streams == 1
-    assert sent <= len(party.world.data) + 4 * MIB  # what was on its way
+    assert sent <= len(party.world.data) + MIB  # what was on its way
+    assert [text for _, text in party.said if text.startswith("gets its chunks over SSH: 127.0.0.1 port ")]
+    assert party.shown[-1][:2] == (len(party.world.data), len(party.world.data))
 
 
 async def test_bytes_that_were_changed_on_the_way_are_not_written_and_come_over_ssh(tmp_path):
@@ -150,13 +154,15 @@ async def test_a_program_that_cannot_write_is_done_without(tmp_path):
 
 
 @contextlib.asynccontextmanager
-async def serving(party: Party, *, is_whole: bool = False) -> AsyncIterator[Peer]:
+async def serving(
+    party: Party, *, is_whole: bool = False, host: LocalTransport | None = None
+) -> AsyncIterator[Peer]:
     """A host with an empty part, or the whole file."""
     file = party.world.final if is_whole else party.world.part
     file.parent.mkdir(parents=True)
     file.write_bytes(party.world.data if is_whole else bytes(len(party.world.data)))
     crowd = await party.open()
-    peer = Peer(Near(), PYTHON, "token", "key", NETWORK)
+    peer = Peer(host or Near(), PYTHON, NETWORK, read_token="token", write_token="key")
     one = crowd.manifest
     await peer.start(Offer(str(file), is_whole, one.size, one.chunk, one.sha256, one.chunks))
     yield peer
@@ -213,3 +219,35 @@ async def test_who_has_the_whole_model_takes_nothing(tmp_path):
     async with serving(party, is_whole=True) as peer:
         assert await asyncio.to_thread(put, peer, "/key/0/1", party.world.data[MIB : 2 * MIB]) == 404
     assert party.world.final.read_bytes() == party.world.data
+
+
+async def chunks_of(party: Party, *numbers: int) -> AsyncIterator[bytes]:
+    for number in numbers:
+        data = party.world.data[number * MIB : (number + 1) * MIB]
+        yield b"%d %d %d\n" % (number, number, len(data))
+        yield data
+
+
+@pytest.mark.parametrize(("kept", "connections"), [(3600.0, 1), (0.0, 3)])
+async def test_a_connection_is_kept_for_the_next_chunk_only_while_the_host_keeps_it(
+    tmp_path, kept, connections
+):
+    party, said, lines = Party(tmp_path, NETWORK), [], []
+    async with Between(1 << 40, "").opened() as host, serving(party, host=host) as peer:
+        lane = PlainLane(peer, 0, NETWORK, said.append, kept)
+        await lane.feed("", chunks_of(party, 0, 5, 3), deadline=60, on_line=lines.append)
+        assert len(host.carrying) == connections
+    hashes = party.crowd.manifest.chunks
+    wanted = [(b"chunk %d" % number, b"wrote 0", hashes[number].encode()) for number in (0, 5, 3)]
+    assert lines == [line for three in wanted for line in three]
+    assert said == []
+
+
+async def test_a_port_at_which_somebody_else_answers_is_refused_at_once(tmp_path):
+    party, said = Party(tmp_path, NETWORK), []
+    async with serving(party) as peer:
+        peer.write_token = "another"
+        with pytest.raises(UnreachableError, match="127.0.0.1 port ") as caught:
+            await PlainLane(peer, 0, NETWORK, said.append).feed("", chunks_of(party, 0), deadline=60)
+    assert caught.value.kind == "refused"
+    assert len(said) == 1

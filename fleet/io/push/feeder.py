@@ -26,7 +26,7 @@ class Feeder:
         self._running: asyncio.Task[None] | None = None
 
     def prefer(self, make: Callable[[], Lane]) -> None:
-        """Lanes that are tried before all others, as many as of those."""
+        """One such lane for each lane of the kind that was the best so far; they are tried first."""
         self._ways.insert(0, [make() for _ in self._ways[0]])
 
     async def send(self, number: int) -> None:
@@ -63,7 +63,7 @@ class Feeder:
             raise
 
     async def _by(self, lanes: Sequence[Lane]) -> bool:
-        """False: refused before its first byte, and there is another way."""
+        """False: refused, and there is another way."""
         tasks = [asyncio.ensure_future(self._feed(lane)) for lane in lanes]
         try:
             ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -105,6 +105,7 @@ class Feeder:
         finally:
             await pieces.aclose()
             for number in taken:  # another way may bring them
+                self._streams.lost(number)
                 self._queue.put_nowait(number)
         part.check(answer)
 

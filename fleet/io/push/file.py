@@ -46,6 +46,7 @@ class Sharing:
     send: Callable[[int], Awaitable[None]]  # a chunk from here, found right over there
     came: Callable[[int], None]  # told of bytes that came from elsewhere
     prefer: Callable[[Callable[[], Lane]], None]  # another kind of lane, for what `send` sends
+    stop: Callable[[], Awaitable[None]]  # nothing more is sent, and nothing is on its way
 
 
 Share = Callable[[Sharing], Awaitable[None]]  # until every chunk is there; PeerError: it cannot
@@ -149,7 +150,7 @@ def _ways(lanes: Lanes | None, held: Held, count: int, transport: Transport) -> 
 
 def _sharing(part: Part, held: Held, feeder: Feeder, progress: Progress) -> Sharing:
     path = f"{part.root}/parts/{part.wanted.sha256}.part"
-    return Sharing(part.wanted, path, held.right, feeder.send, progress.came, feeder.prefer)
+    return Sharing(part.wanted, path, held.right, feeder.send, progress.came, feeder.prefer, feeder.close)
 
 
 async def _send(streams: Streams, ways: list[list[Lane]], missing: list[int]) -> None:

@@ -41,6 +41,10 @@ class Progress:
         if self._alive - self._spoken >= OFTEN:
             self.tell()
 
+    def lost(self, count: int) -> None:
+        """So many of the bytes that were taken are not there after all."""
+        self._done -= count
+
     def beat(self) -> None:
         """The host gave a sign of life."""
         self._alive = self._clock.monotonic()
@@ -51,10 +55,12 @@ class Progress:
 
     def tell(self) -> None:
         now = self._spoken = self._clock.monotonic()
-        self._marks.append((now, self._done))
+        done = min(self._done, self._total)  # a chunk may come twice, from here and from another host
+        self._marks.append((now, done))
         while now - self._marks[0][0] > WINDOW and len(self._marks) > 2:
             self._marks.popleft()
         elapsed = now - self._marks[0][0]
-        rate = (self._done - self._marks[0][1]) / elapsed if elapsed >= OFTEN else None
-        left = (self._total - self._done) / rate if rate else None
-        self._say(float(self._done), float(self._total), rate, left)
+        rate = (done - self._marks[0][1]) / elapsed if elapsed >= OFTEN else None
+        rate = rate if rate is None or rate >= 0 else None  # more was lost than came
+        left = (self._total - done) / rate if rate else None
+        self._say(float(done), float(self._total), rate, left)

@@ -21,7 +21,7 @@ READ = 1 << 20  # bytes handed over at a time
 WRITE = 256 << 10
 SENDS = 3  # of one chunk; what arrives wrong so often arrives wrong for ever
 SLOWEST = 50_000  # bytes/s that a deadline allows for
-REFUSED = "refused"  # kind of an error before the first byte: another way may do
+REFUSED = "refused"  # kind of an error after which another way may do
 
 Value = TypeVar("Value")
 Pace = Callable[[int], Awaitable[None]]  # waits until so many bytes may go
@@ -68,6 +68,7 @@ class Streams:
     slowest: float = SLOWEST  # bytes/s
     _queue: deque[int] = field(default_factory=deque)
     _sends: dict[int, int] = field(default_factory=dict)
+    _counted: dict[int, int] = field(default_factory=dict)  # bytes of each chunk that progress knows
 
     async def send(self, lanes: Sequence[Lane], missing: Iterable[int]) -> None:
         """Every chunk arrived, and was found right while it was written.
@@ -123,12 +124,17 @@ class Streams:
 
     def wrong(self, number: int) -> None:
         """It arrived as other bytes. Raises StepError where that happens again and again."""
+        self.lost(number)
         self._sends[number] = self._sends.get(number, 0) + 1
         if self._sends[number] >= SENDS:
             raise StepError(
                 f"chunk {number} arrived as other bytes than were sent, {SENDS} times; the rest is kept",
                 next="look at the disk and the memory of that machine, then the same command again",
             )
+
+    def lost(self, number: int) -> None:
+        """What was sent of the chunk is not there."""
+        self.progress.lost(self._counted.pop(number, 0))
 
     async def _pieces(self, lane: Lane, turn: asyncio.Lock, taken: list[int]) -> AsyncGenerator[Any, None]:
         """Chunks of the queue, each behind its header; one where the host cannot tell them apart."""
@@ -153,11 +159,13 @@ class Streams:
         if not is_same:
             raise FleetError(f"{self.local} was changed while it was sent", next="the same command again")
         end = start + self.part.length(number)
+        self._counted[number] = 0
         while start < end:
             length = min(self.step, end - start)
             async for piece in self._read(lane, file, start, length):
                 yield piece
             start += length
+            self._counted[number] += length
 
     async def _read(
         self, lane: Lane, file: Any, start: int, length: int

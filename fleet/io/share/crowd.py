@@ -2,18 +2,21 @@
 
 import asyncio
 import contextlib
+import functools
 import itertools
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fleet.core.errors import FleetError
 from fleet.io.ports import Clock, Random, Transport
 from fleet.io.push.manifest import Manifest
-from fleet.io.push.streams import Lane
 from fleet.io.share.peer import Offer, Peer, PeerError
-from fleet.io.share.plain import Plain
+from fleet.io.share.plain import PlainLane
 from fleet.models.swarm import Swarm, Transfer
+
+if TYPE_CHECKING:
+    from fleet.io.push.file import Sharing
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +35,8 @@ class Wish:
 
     then: Lender  # what it is once it has the model
     transport: Transport
-    part: str  # absolute path of the part there
-    held: frozenset[int]  # chunks of it that are right
-    send: Callable[[int], Awaitable[None]]  # a chunk from the controller, verified over there
+    push: "Sharing"
     came: Callable[[int], None]  # told of the bytes of each chunk that another host gave
-    prefer: Callable[[Callable[[], Lane]], None]  # told of a better way for what `send` sends
 
     @property
     def host(self) -> str:
@@ -84,10 +84,11 @@ class Crowd:
         """
         host = wish.host
         peer = self._peer(wish.transport, wish.then.python)
-        await peer.start(self._offer(wish.part, is_whole=False))
+        await peer.start(self._offer(wish.push.part, is_whole=False))
         if peer.address == getattr(wish.transport, "address", None):
             numbers = itertools.count()
-            wish.prefer(lambda: Plain(peer, next(numbers), self._networks))
+            tell = functools.partial(self._tell, host)
+            wish.push.prefer(lambda: PlainLane(peer, next(numbers), self._networks, tell))
         end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._peers[host], self._wishes[host], self._ends[host] = peer, wish, end
         try:
@@ -95,13 +96,14 @@ class Crowd:
             self._lenders = [lender for lender in self._lenders if lender.host in self._peers]
             for lender in idle:
                 self._spawn(self._borrow(lender), lender.host)
-            self._join(host, wish.held, wants=True)
+            self._join(host, wish.push.right, wants=True)
             self._go_on()
             await end
             self._lenders.append(wish.then)
         finally:
             del self._wishes[host], self._ends[host]
-            await self._stop([task for task, other in self._tasks.items() if other == host])
+            tasks = [task for task, other in self._tasks.items() if other == host]
+            await asyncio.gather(self._stop(tasks), wish.push.stop())
             # Meanwhile another one may have been the last, and have closed all.
             if not self.swarm.is_complete(host) and host in self._peers:
                 self.swarm.leave(host)
@@ -123,7 +125,8 @@ class Crowd:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _peer(self, transport: Transport, python: str) -> Peer:
-        return Peer(transport, python, self._random.token(16), self._random.token(16), self._networks)
+        read, write = self._random.token(16), self._random.token(16)
+        return Peer(transport, python, self._networks, read_token=read, write_token=write)
 
     def _offer(self, file: str, *, is_whole: bool) -> Offer:
         one = self.manifest
@@ -163,7 +166,7 @@ class Crowd:
             if wish is None:
                 raise PeerError("it is gone")
             if transfer.source is None:
-                await wish.send(transfer.chunk)
+                await wish.push.send(transfer.chunk)
                 seconds = self._clock.monotonic() - began
             else:
                 seconds = await self._take(transfer, transfer.source, length)

@@ -100,9 +100,7 @@ class Crowds:
                 others += count
                 told.came(count)
 
-            wish = Wish(
-                self._lender(host, put), transport, told.part, told.right, told.send, came, told.prefer
-            )
+            wish = Wish(self._lender(host, put), transport, told, came)
             await self._crowds[sha256].share(wish)
             if others:
                 self._tell(host, f"{size_text(others)} of {put.artifact.name} came from other hosts")

@@ -44,12 +44,25 @@ class Offer:
 
 
 class Peer:
-    """One such program, for as long as its channel is open. What it says is not believed but checked."""
+    """One such program, for as long as its channel is open. What it says is not believed but checked.
+
+    Args:
+        python: its path there.
+        networks: where it may serve.
+        read_token: who knows it takes chunks from it: other hosts are told.
+        write_token: who knows it brings chunks to it: nobody is told but the host itself.
+    """
 
     def __init__(
-        self, transport: Transport, python: str, token: str, key: str, networks: Sequence[str]
+        self,
+        transport: Transport,
+        python: str,
+        networks: Sequence[str],
+        *,
+        read_token: str,
+        write_token: str,
     ) -> None:
-        self.token, self.key = token, key
+        self.read_token, self.write_token = read_token, write_token
         self.address, self.port = "", 0
         self.chunks: Sequence[str] = ()  # their sha256
         self._transport = transport
@@ -80,8 +93,8 @@ class Peer:
             "chunk": offer.chunk,
             "sha256": offer.sha256,
             "chunks": list(offer.chunks),
-            "token": self.token,
-            "key": self.key,
+            "read_token": self.read_token,
+            "write_token": self.write_token,
             "networks": list(self._networks),
         }
         self.chunks = offer.chunks
@@ -109,7 +122,7 @@ class Peer:
         Raises:
             PeerError: it did not come, or has another hash.
         """
-        command = f"get {{}} {number} {other.address} {other.port} {other.token}"
+        command = f"get {{}} {number} {other.address} {other.port} {other.read_token}"
         words = await self._ask(command, TAKING + length / SLOWEST)
         try:
             seconds = float(words[0])

@@ -6,9 +6,12 @@ import math
 import mmap
 import os
 import stat
+import threading
 import time
 
 STALL = 5.0  # seconds without a byte until a peer is given up
+AT_ONCE = 4  # chunks that are taken from other hosts at the same time, and as many from fleet
+BUFFERED = 128 << 20  # bytes of those from fleet, until their hashes are known
 PIECE = 256 << 10  # bytes; hashed while they are still in the processor's cache
 
 
@@ -18,9 +21,10 @@ class Share:
     def __init__(self, told: "dict[str, object]") -> None:
         self.size, self.chunk = int(str(told["size"])), int(str(told["chunk"]))
         self.chunks = list(told["chunks"])  # type: ignore[call-overload]
-        self.prefix = f"/{told['token']}/{told['sha256']}/"
-        self.key = f"/{told['key']}/"
-        self.rooms = []  # type: list[memoryview]
+        self.prefix = f"/{told['read_token']}/{told['sha256']}/"
+        self.inbox = f"/{told['write_token']}/"
+        self.buffers = []  # type: list[memoryview]
+        self.places = threading.BoundedSemaphore(max(1, min(AT_ONCE, BUFFERED // self.chunk)))
         self.is_whole = is_whole = bool(told["is_whole"])
         flags = os.O_RDONLY if is_whole else os.O_RDWR | os.O_NOFOLLOW
         self.file = os.fdopen(os.open(str(told["file"]), flags), "rb" if is_whole else "r+b", 0)
@@ -40,15 +44,15 @@ class Share:
 
     def brought(self, path: str, length: "str | None") -> "tuple[int, int]":
         """Lane and number of a chunk."""
-        lane, _, number = below(self.key, path).partition("/")
+        lane, _, number = below(self.inbox, path).partition("/")
         if self.is_whole or length != str(self.place(count(number))[1]):
             raise ValueError("no such chunk")
         return count(lane), count(number)
 
-    def room(self) -> memoryview:
+    def buffer(self) -> memoryview:
         """For one chunk; the one that was used last is the one that is in memory."""
         try:
-            return self.rooms.pop()
+            return self.buffers.pop()
         except IndexError:
             return memoryview(mmap.mmap(-1, min(self.chunk, self.size)))
 

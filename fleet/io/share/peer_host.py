@@ -6,13 +6,13 @@ standard output an answer; it ends with its input, and when nothing came for a m
 
     start {"file", "is_whole", "size", "chunk", "sha256", "chunks", ...}       -> ready ADDRESS PORT
     ask ID ADDRESS PORT                                                        -> asked ID yes | no
-    get ID CHUNK ADDRESS PORT TOKEN                                            -> got ID SECONDS | bad ID WHY
+    get ID CHUNK ADDRESS PORT READ_TOKEN                                       -> got ID SECONDS | bad ID WHY
     a chunk that fleet brought                                                 -> fed LANE CHUNK SHA256 | WHY
     anything that goes wrong with all of it                                    -> error WHY
 
-Chunks are served as `GET /TOKEN/SHA256/CHUNK` on the address at which fleet reaches this host, and taken
-as `PUT /KEY/LANE/CHUNK` from fleet, who alone knows that key. A chunk that came in either way is written only
-once its hash is the one that was told over SSH.
+Chunks are served as `GET /READ_TOKEN/SHA256/CHUNK` on the address at which fleet reaches this host, and taken
+as `PUT /WRITE_TOKEN/LANE/CHUNK` from fleet, who alone knows that. A chunk that came in either way is
+written only once its hash is the one that was told over SSH.
 """
 
 import http.client
@@ -28,12 +28,11 @@ import sys
 import threading
 import time
 
-from fleet.io.share.peer_file import STALL, Share, received  # on a host its text stands here
+from fleet.io.share.peer_file import AT_ONCE, STALL, Share, received  # on a host its text stands here
 
 SILENCE = 60  # seconds without a line until it ends
 CONNECT = 1.0  # seconds
 SLOWEST = 250_000  # bytes/s that a peer has to reach over a whole chunk
-AT_ONCE = 4  # chunks that are taken at the same time
 KEPT = 4  # connections that stay open for each of these
 GUESTS = 256  # connections from other hosts
 
@@ -101,11 +100,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         self.connection.settimeout(SILENCE)  # fleet keeps to a limit, or to the hours that are quiet
         start, length = share.place(number)
-        room = share.room()
+        if not share.places.acquire(timeout=STALL):
+            self.answer(503)
+            return
+        buffer = share.buffer()
         try:
-            sha256 = received(self.rfile, room[:length])
+            sha256 = received(self.rfile, buffer[:length])
             if sha256 == share.chunks[number]:
-                share.write(room[:length], start)
+                share.write(buffer[:length], start)
         except (OSError, ValueError) as error:
             say("fed", lane, number, type(error).__name__, error)
             self.close_connection = True
@@ -113,7 +115,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             say("fed", lane, number, sha256)
             self.answer(200)
         finally:
-            share.rooms.append(room)
+            share.buffers.append(buffer)
+            share.places.release()
 
     def answer(self, status: int, length: int = 0) -> None:
         self.send_response_only(status)
@@ -148,33 +151,41 @@ class Taker(threading.Thread):
     def take(self, number: int, peer: "tuple[str, int]", token: str) -> None:
         start, length = self.share.place(number)
         path = f"/{token}/{self.share.prefix.split('/')[2]}/{number}"
-        line = self.open.pop(peer, None) or http.client.HTTPConnection(peer[0], peer[1], timeout=STALL)
-        room = self.share.room()
+        kept, buffer = self.open.pop(peer, None), self.share.buffer()
+        http_line = kept or self.connected(peer)
         try:
-            response = self.asked(line, path)
+            try:
+                response = self.asked(http_line, path)
+            except (ConnectionError, http.client.HTTPException):
+                if kept is None:
+                    raise
+                http_line.close()  # it was closed over there meanwhile
+                http_line = self.connected(peer)
+                response = self.asked(http_line, path)
             if response.status != 200 or response.getheader("Content-Length") != str(length):
                 raise ValueError(f"status {response.status}")
-            if received(response, room[:length], SLOWEST) != self.share.chunks[number]:
+            if received(response, buffer[:length], SLOWEST) != self.share.chunks[number]:
                 raise ValueError("wrong bytes")
             response.read()  # so that the connection can be used again
-            self.share.write(room[:length], start)
+            self.share.write(buffer[:length], start)
         except BaseException:
-            line.close()
+            http_line.close()
             raise
         finally:
-            self.share.rooms.append(room)
+            self.share.buffers.append(buffer)
         while len(self.open) >= KEPT:
             self.open.pop(next(iter(self.open))).close()
-        self.open[peer] = line
+        self.open[peer] = http_line
 
-    def asked(self, line: "http.client.HTTPConnection", path: str) -> "http.client.HTTPResponse":
-        try:
-            line.request("GET", path)
-            return line.getresponse()
-        except (ConnectionError, http.client.HTTPException):
-            line.close()  # it was closed over there meanwhile: once more, over a new one
-            line.request("GET", path)
-            return line.getresponse()
+    def connected(self, peer: "tuple[str, int]") -> "http.client.HTTPConnection":
+        http_line = http.client.HTTPConnection(peer[0], peer[1], timeout=CONNECT)
+        http_line.connect()
+        http_line.sock.settimeout(STALL)
+        return http_line
+
+    def asked(self, http_line: "http.client.HTTPConnection", path: str) -> "http.client.HTTPResponse":
+        http_line.request("GET", path)
+        return http_line.getresponse()
 
 
 def ask(name: str, address: str, port: int) -> None:

@@ -7,6 +7,7 @@ import ipaddress
 import os
 import socket
 import struct
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -18,25 +19,35 @@ from fleet.io.push.program import splice, write
 from fleet.io.push.streams import REFUSED, Span
 from fleet.io.share.peer import Peer, PeerError
 
-CONNECT = 1.0  # seconds
-STALL = 30  # seconds without a byte, or for a chunk to be written, until the other ways are taken
+CONNECT = 3.5  # seconds; a first packet that was lost is sent again after one and after three
+KEPT = 10.0  # seconds that a connection may wait for its next chunk; the host ends it after 30
+STALL = 45  # seconds without a byte, or for a chunk to be written, until the other ways are taken
 ANSWER = 4096  # bytes of one that are looked at
 
 
-class Plain:
-    """A lane without a cipher: the kernel moves the bytes. What arrived is judged by what comes over SSH.
+class PlainLane:
+    """A lane on which the kernel moves the bytes. What arrived is judged by what the host says over SSH.
 
     Whatever goes wrong with it is a refusal, so that the lanes behind it are tried.
 
     Args:
         number: of this lane to that host.
         networks: where it is allowed.
+        tell: told why the chunks go another way.
+        kept: seconds that a connection is kept for the next chunk.
     """
 
     takes_spans = True
 
-    def __init__(self, peer: Peer, number: int, networks: Sequence[str]) -> None:
-        self._peer, self._number = peer, number
+    def __init__(
+        self,
+        peer: Peer,
+        number: int,
+        networks: Sequence[str],
+        tell: Callable[[str], None],
+        kept: float = KEPT,
+    ) -> None:
+        self._peer, self._number, self._tell, self._kept = peer, number, tell, kept
         self._networks = [ipaddress.ip_network(network, strict=False) for network in networks]
 
     async def feed(
@@ -54,40 +65,24 @@ class Plain:
         """
         try:
             async with asyncio.timeout(deadline):
-                with await self._connected() as link:
-                    await self._all(_Link(link), chunks, on_line or (lambda line: None))
+                await self._all(aiter(chunks), on_line or (lambda line: None))
         except (OSError, PeerError, TimeoutError) as error:
-            raise UnreachableError(
-                f"the open port of {self._peer.address} failed: {safe_line(str(error), 200) or 'no answer'}",
-                kind=REFUSED,
-                next="fleet status",
-            ) from error
+            place = f"{self._peer.address} port {self._peer.port}"
+            why = f"{place}: {safe_line(str(error), 200) or 'no answer'}"
+            self._tell(f"gets its chunks over SSH: {why}")
+            raise UnreachableError(why, kind=REFUSED, next="fleet status") from error
         return Answer(0, b"", b"")
 
-    async def _connected(self) -> socket.socket:
-        address = (self._peer.address, self._peer.port)
-        family = socket.AF_INET6 if ":" in self._peer.address else socket.AF_INET
-        link = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            link.setblocking(False)
-            async with asyncio.timeout(CONNECT):
-                await asyncio.get_running_loop().sock_connect(link, address)
-            own = ipaddress.ip_address(link.getsockname()[0])
-            if not any(own in network for network in self._networks):
-                raise OSError(f"{own} lies in none of private_networks")
-            link.setblocking(True)  # a thread writes
-            for limit in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
-                link.setsockopt(socket.SOL_SOCKET, limit, struct.pack("ll", STALL, 0))
-        except BaseException:
-            link.close()
-            raise
-        return link
-
-    async def _all(self, link: "_Link", chunks: Chunks, tell: Callable[[bytes], None]) -> None:
-        pieces = aiter(chunks)
+    async def _all(self, pieces: Any, tell: Callable[[bytes], None]) -> None:
+        link: _Link | None = None
         try:
             async for header in pieces:
                 number, _, length = (int(word) for word in bytes(header).split())
+                if link is not None and link.quiet() >= self._kept:
+                    link.end()
+                    link = None
+                if link is None:
+                    link = _Link(await self._connected())
                 bring = functools.partial(self._bring, link, pieces, number, length)
                 sha256 = await self._peer.fed(self._number, number, bring)
                 if sha256 != self._peer.chunks[number]:
@@ -95,10 +90,30 @@ class Plain:
                 for word in (f"chunk {number}", "wrote 0", sha256):
                     tell(word.encode())
         finally:
-            link.end()
+            if link is not None:
+                link.end()
+
+    async def _connected(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self._peer.address else socket.AF_INET
+        made = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            made.setblocking(False)
+            async with asyncio.timeout(CONNECT):
+                where = (self._peer.address, self._peer.port)
+                await asyncio.get_running_loop().sock_connect(made, where)
+            own = ipaddress.ip_address(made.getsockname()[0])
+            if not any(own in network for network in self._networks):
+                raise UnreachableError(f"{own} lies in none of private_networks", kind=REFUSED)
+            made.setblocking(True)  # a thread writes
+            for limit in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
+                made.setsockopt(socket.SOL_SOCKET, limit, struct.pack("ll", STALL, 0))
+        except BaseException:
+            made.close()
+            raise
+        return made
 
     async def _bring(self, link: "_Link", pieces: Any, number: int, length: int) -> None:
-        head = f"PUT /{self._peer.key}/{self._number}/{number} HTTP/1.1\r\nHost: fleet\r\n"
+        head = f"PUT /{self._peer.write_token}/{self._number}/{number} HTTP/1.1\r\nHost: fleet\r\n"
         await link.write(f"{head}Content-Length: {length}\r\n\r\n".encode())
         while length:
             piece = await anext(pieces)
@@ -108,11 +123,16 @@ class Plain:
 
 
 class _Link:
-    """A socket and the thread that blocks on it."""
+    """A connection and the thread that blocks on it."""
 
-    def __init__(self, link: socket.socket) -> None:
-        self._socket = link
+    def __init__(self, made: socket.socket) -> None:
+        self._socket = made
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="plain")
+        self._used = time.monotonic()
+
+    def quiet(self) -> float:
+        """Seconds since its last answer."""
+        return time.monotonic() - self._used
 
     async def write(self, piece: bytes | Span) -> None:
         loop, sink = asyncio.get_running_loop(), self._socket.fileno()
@@ -124,6 +144,7 @@ class _Link:
     async def answered(self) -> None:
         """The host took a request to its end. Raises OSError."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._read)
+        self._used = time.monotonic()
 
     def _read(self) -> None:
         said = b""
@@ -132,9 +153,12 @@ class _Link:
             said += some
             if not some or len(said) > ANSWER:
                 raise OSError("no answer")
+        if not said.startswith(b"HTTP/1.1 200 "):
+            raise OSError("it does not take the chunk")
 
     def end(self) -> None:
-        """Wakes the thread, and waits for it: what it writes to is closed next."""
+        """Wakes the thread, which closes the connection behind what it does."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        self._thread.shutdown(wait=True)
+        self._thread.submit(self._socket.close)
+        self._thread.shutdown(wait=False)
