@@ -247,7 +247,7 @@ async def test_a_port_at_which_somebody_else_answers_is_refused_at_once(tmp_path
     party, said = Party(tmp_path, NETWORK), []
     async with serving(party) as peer:
         peer.write_token = "another"
-        with pytest.raises(UnreachableError, match="127.0.0.1 port ") as caught:
+        with pytest.raises(UnreachableError, match=r"127\.0\.0\.1 port ") as caught:
             await PlainLane(peer, 0, NETWORK, said.append).feed("", chunks_of(party, 0), deadline=60)
     assert caught.value.kind == "refused"
     assert len(said) == 1
