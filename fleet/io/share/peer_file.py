@@ -54,7 +54,8 @@ class Share:
         try:
             return self.buffers.pop()
         except IndexError:
-            return memoryview(mmap.mmap(-1, min(self.chunk, self.size)))
+            private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+            return memoryview(mmap.mmap(-1, min(self.chunk, self.size), flags=private))
 
     def write(self, data: memoryview, start: int) -> None:
         done = 0
