@@ -15,10 +15,10 @@ from fleet.core.shell import complaint
 from fleet.core.text import safe_line, safe_text
 from fleet.io.artifacts import Artifacts
 from fleet.io.builds.builders import BuilderLost, Builders
+from fleet.io.deliver import Deliveries
 from fleet.io.jobs import run_job
 from fleet.io.locks import hold
 from fleet.io.ports import Transport
-from fleet.io.push.deliver import Deliveries
 from fleet.io.push.pace import Paces
 from fleet.io.servers import ready
 from fleet.io.shelltext import placed, taken_over, writing

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from fleet.io.clock import SystemClock, SystemRandom
 from fleet.io.local import LocalTransport
-from fleet.io.push.pull import pull
-from fleet.io.push.pulls import Pull
+from fleet.io.pull.pull import pull
+from fleet.io.pull.pulls import Pull
 from tests.io.files import FileServer
 
 TOOLS = ("curl", "wget", "python3")

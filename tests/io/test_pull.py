@@ -12,9 +12,9 @@ import pytest
 
 from fleet.core.errors import StepError
 from fleet.io.clock import SystemClock
+from fleet.io.pull.pull import PullError
 from fleet.io.push.file import push
 from fleet.io.push.manifest import manifest
-from fleet.io.push.pull import PullError
 from tests.io.files import FileServer
 from tests.io.pulling import TOOLS, Puller
 from tests.io.pushing import MIB, SHELLS, Shelled

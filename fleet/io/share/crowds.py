@@ -7,8 +7,8 @@ from fleet.core.plan import Plan, Put, size_text
 from fleet.core.routes import FindRoutes, Route
 from fleet.io.gather import Gather
 from fleet.io.ports import Transport
+from fleet.io.pull.pulls import Pulls
 from fleet.io.push.file import Share, Sharing
-from fleet.io.push.pulls import Pulls
 from fleet.io.share import elsewhere
 from fleet.io.share.crowd import Crowd, Lender, Wish
 from fleet.io.world import World

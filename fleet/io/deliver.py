@@ -7,12 +7,12 @@ from fleet.core.plan import Put
 from fleet.io.artifacts import Artifacts
 from fleet.io.jobs import Reach
 from fleet.io.ports import Transport
+from fleet.io.pull.pull import PullError, pull
+from fleet.io.pull.pulls import Pull, Pulls
 from fleet.io.push.file import push
 from fleet.io.push.lanes import lanes
 from fleet.io.push.pace import Paces
 from fleet.io.push.progress import Say
-from fleet.io.push.pull import PullError, pull
-from fleet.io.push.pulls import Pull, Pulls
 from fleet.io.share.crowds import Crowds
 from fleet.io.world import World
 from fleet.models.pulling import site

@@ -94,7 +94,7 @@ class Pulls:
 
     async def _ask(self, host: str, url: str, size: int) -> str | None:
         """What keeps the host from fetching; None: its server has the file for it."""
-        script = fetching(url, "fetch.sh", "ask.sh", LIMIT=0, IDLE=ANSWER)
+        script = fetching(url, shipped("fleet.io.pull", "fetch.sh", "ask.sh"), LIMIT=0, IDLE=ANSWER)
         transport = await self.world.transport(host)
         answer = await transport.run(placed(script, self.world.root(host)), deadline=3 * ANSWER + STARTING)
         if answer.status == NO_TOOL:
@@ -104,7 +104,7 @@ class Pulls:
         return pulling.reason(safe_text(answer.err)) if problem == "no answer" else problem
 
 
-def fetching(url: str, *texts: str, **variables: str | int) -> str:
-    """A program made of files of this folder, fetch.sh among them."""
-    body, python = shipped("fleet.io.push", *texts), shipped("fleet.io.push", "pull_host.py")
+def fetching(url: str, body: str, **variables: str | int) -> str:
+    """A program for a host, with fetch.sh in its body."""
+    python = shipped("fleet.io.pull", "pull_host.py")
     return program(body, URL=url, CONFIG=pulling.config(url), PYTHON=python, **variables)

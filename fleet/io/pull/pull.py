@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from fleet.core.errors import StepError
 from fleet.core.plan import Run
 from fleet.core.shell import complaint
+from fleet.core.shell import packaged as shipped
 from fleet.io.jobs import GONE, Reach, run_job
 from fleet.io.ports import Answer, Clock, Random
+from fleet.io.pull.pulls import Pull, fetching
 from fleet.io.push.errors import explained
 from fleet.io.push.part import MIB, chunk_size, refuse_short
 from fleet.io.push.progress import Progress, Say
-from fleet.io.push.pulls import Pull, fetching
 from fleet.models.pulling import reason
 
 IDLE = 60  # seconds with next to nothing until the host gives up
@@ -78,7 +79,10 @@ async def pull(
     slowest = SLOWEST if limit is None else min(SLOWEST, limit // 2)
     script = fetching(
         wanted.url,
-        *("room.sh", "fetch.sh", "pull.sh", "end.sh", "pulled.sh"),
+        shipped("fleet.io.push", "room.sh")
+        + shipped("fleet.io.pull", "fetch.sh", "pull.sh")
+        + shipped("fleet.io.push", "end.sh")
+        + shipped("fleet.io.pull", "pulled.sh"),
         NAME=wanted.sha256,
         SIZE=wanted.size,
         TO=to,

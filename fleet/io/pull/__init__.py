@@ -1,0 +1,1 @@
+"""A file that a host fetches by itself, from where anybody can."""
