@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from fleet import __version__
-from fleet.commands.base import VERBS, Option, Verb
+from fleet.commands.base import SELECTOR, VERBS, Option, Verb
 from fleet.completion import complete_hosts
 from fleet.core.errors import INTERRUPTED, FleetError, UsageError
 from fleet.core.names import nearest
@@ -130,10 +130,10 @@ def command(name: str, verb: Verb) -> click.Command:
     """A verb as a click command, with its own options and those that all verbs have."""
     params = [_parameter(option) for option in verb.options]
     if verb.selects == "hosts":  # after what is needed, because there may be many
-        params.append(click.Argument(["selector"], nargs=-1, shell_complete=complete_hosts))
+        params.append(click.Argument(["selector"], nargs=-1, shell_complete=complete_hosts, help=SELECTOR))
     if verb.selects == "server":
-        target = click.Argument(["target"], metavar="SERVER[@HOST]", shell_complete=complete_hosts)
-        params.insert(0, target)
+        shown, told = "SERVER[@HOST]", "a server of the inventory; its host where it runs on several"
+        params.insert(0, click.Argument(["target"], metavar=shown, shell_complete=complete_hosts, help=told))
     if verb.watches:
         params.append(click.Option(["--watch"], is_flag=True, help="Print what changes until interrupted."))
         params.append(
@@ -209,9 +209,11 @@ def door(name: str) -> click.Command:
     params: list[click.Parameter] = []
     match name:
         case "completion":
-            params = [click.Argument(["shell"], type=click.Choice(["bash", "zsh", "fish"]))]
+            params = [click.Argument(["shell"], type=click.Choice(["bash", "zsh", "fish"]), help="yours")]
         case "help":
-            params = [click.Argument(["words"], metavar="[VERB]", nargs=-1)]
+            params = [
+                click.Argument(["words"], metavar="[VERB]...", nargs=-1, help="as it is typed: models pull")
+            ]
         case "demo":
             params = [
                 click.Option(["--json"], is_flag=True, help="End with a fleet.status/1 document."),
@@ -257,9 +259,13 @@ def door(name: str) -> click.Command:
 def _parameter(option: Option) -> click.Parameter:
     kinds: Mapping[str, Any] = {"text": str, "number": float, "integer": int}
     if not option.name.startswith("-"):
-        shown = option.name if option.is_required else f"[{option.name}]"
+        shown = f"{option.name}..." if option.is_many else option.name
         return click.Argument(
-            [option.key], required=option.is_required, nargs=-1 if option.is_many else 1, metavar=shown
+            [option.key],
+            required=option.is_required,
+            nargs=-1 if option.is_many else 1,
+            metavar=shown if option.is_required else f"[{shown}]",
+            help=option.help,
         )
     if option.kind == "flag":
         return click.Option([option.name, option.key], is_flag=True, help=option.help)

@@ -7,8 +7,11 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
+from fleet import cli
+from fleet.commands.base import VERBS
 from tests.controller import TINY, Controller
 from tests.embedded import Embedded, EmbeddedHost
 from tests.inside import Inside
@@ -252,6 +255,13 @@ def test_a_host_that_takes_too_long_is_given_up(two: Controller, hosts: dict[str
 )
 def test_help_is_no_failure(fleet: Controller, words: list[str]):
     assert "Usage: fleet" in fleet.well(*words).out
+
+
+@pytest.mark.parametrize("name", [*VERBS.names, *cli.DOORS])
+def test_help_says_what_each_argument_is(name: str):
+    command = cli.door(name) if name in cli.DOORS else cli.command(name, VERBS.take(name))
+    arguments = [one for one in command.params if isinstance(one, click.Argument)]
+    assert [one.name for one in arguments if not one.help] == []
 
 
 def test_the_version(fleet: Controller):

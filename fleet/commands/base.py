@@ -138,9 +138,10 @@ def plan_document(request: Request, results: Results) -> dict[str, Any]:
 
 WIDTH = 80  # columns
 GLUE = "\xa0"  # a space at which no line ends
+SELECTOR = "hosts: NAME, gpu-*, @TAG, backend:cuda, ^NAME for not that one, all; or a server"
 LIMIT_RATE = Option(
     "--limit-rate",
-    "bytes a second for all hosts together, shared equally: 50M, 48MiB/s, 400Mbit/s",
+    "bytes a second that leave this machine, shared equally by the hosts: 50M, 48MiB/s, 400Mbit/s",
     metavar="RATE",
 )
 EXPLAIN = Option("--explain", "print each setting of the servers with its reason and source", "flag")

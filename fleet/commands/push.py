@@ -36,7 +36,9 @@ verb = Verb(
     schema="fleet.plan/1",
     options=(
         Option(
-            "--model", "a model of the inventory; all that the host's servers need without it", is_many=True
+            "--model",
+            "a model of the inventory, may be repeated; without it all that the host's servers need",
+            is_many=True,
         ),
         LIMIT_RATE,
     ),

@@ -114,7 +114,7 @@ class Host(Value):
         description="bytes/s that it is sent at most; or 50M, 400Mbit/s",
     )
     quiet_hours: Hours | None = Field(
-        default=None, description="local hours with a lower rate: 08:00-18:00 20M"
+        default=None, description="hours of this machine's clock with a lower rate: 08:00-18:00 20M"
     )
     pull: bool = Field(
         default=False,
@@ -138,8 +138,8 @@ class Model(Value):
     """`[models.NAME]`."""
 
     source: Source = Field(
-        description="hf:OWNER/REPO:QUANT, hf:OWNER/REPO/FILE, url:URL, file:PATH, package:NAME==VERSION, "
-        "ollama:NAME:TAG, s3:BUCKET/KEY"
+        description="hf:OWNER/REPO[@REVISION]:QUANT or /FILE, url:URL, file:PATH, "
+        "package:NAME==VERSION[#FILE], ollama:[NAMESPACE/]NAME[:TAG], s3:BUCKET/KEY[?endpoint=URL]"
     )
     sha256: Sha256 | None = Field(
         default=None,
@@ -202,7 +202,9 @@ class Inventory(Value):
     private_networks: Annotated[
         tuple[Annotated[str, AfterValidator(network)], ...], BeforeValidator(many)
     ] = Field(
-        default=(), description="networks whose members may be trusted with an open port: 192.168.1.0/24"
+        default=(),
+        description="networks in which nobody listens: hosts share models there without a cipher, and "
+        "servers may have an open port: 192.168.1.0/24",
     )
     cache_max: Bytes | None = Field(
         default=None, ge=0, le=2**63 - 1, description="cap of fleet's cache here; bytes, or 20 GiB"
