@@ -233,7 +233,8 @@ class Swarm:
             for senders in member.coming.values()
             for source in senders
         )
-        if not is_waiting or self.helped >= self.chunks:
+        may_get_it = None in member.links.values()  # it is not known yet whether somebody can give
+        if not is_waiting or may_get_it or self.helped >= self.chunks:
             return None
         chunk = self._rarest(member, member.missing & ~member.on_the_way)
         if chunk is None:

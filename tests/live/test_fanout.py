@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.hosts import write_model
+from fleet.models.swarm import SENDS
 from tests.live.sites import CHUNK, Site
 
 SIZE = 80 << 20  # bytes: five chunks
@@ -128,4 +129,5 @@ def test_a_controller_that_is_killed_midway_leaves_nothing_running_and_the_next_
         root = Site(controller, host).root
         assert hashlib.sha256((root / "models" / wanted / "model.gguf").read_bytes()).hexdigest() == wanted
         assert list(root.glob("parts/*")) == []
-    assert sum(step["bytes"] for step in sent) <= 3 * model.stat().st_size - there
+    helped = SENDS * CHUNK  # a host that waits for a slow one may be sent a chunk that is on its way
+    assert sum(step["bytes"] for step in sent) <= 3 * model.stat().st_size - there + helped

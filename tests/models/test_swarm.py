@@ -204,3 +204,16 @@ def test_a_host_that_joins_again_is_not_counted_twice():
     play.run()
     assert play.swarm._copies == [3] * 20
     assert all(one.giving == 0 and one.sent == 0 for one in play.swarm.members.values())
+
+
+def test_who_may_yet_be_given_it_by_another_host_is_not_helped_before_that_is_known():
+    swarm = Swarm(8)
+    swarm.join("h1", range(8), wants=False, can_share=True)
+    ((source, to),) = swarm.join("h2", (), wants=True, can_share=True)
+    assert swarm.next() == ()
+    swarm.reached(source, to, True)
+    assert {transfer.source for transfer in swarm.next()} == {"h1"}
+    swarm.leave("h2")
+    swarm.join("h2", (), wants=True, can_share=True)
+    swarm.reached(source, to, False)
+    assert {transfer.source for transfer in swarm.next()} == {None}

@@ -18,6 +18,8 @@ from fleet.models.swarm import Swarm, Transfer
 if TYPE_CHECKING:
     from fleet.io.push.file import Sharing
 
+LENDING = 8.0  # seconds that hosts which have the model get until they serve it
+
 
 @dataclass(frozen=True, slots=True)
 class Lender:
@@ -94,8 +96,9 @@ class Crowd:
         try:
             idle = [lender for lender in self._lenders if lender.host not in self._peers]
             self._lenders = [lender for lender in self._lenders if lender.host in self._peers]
-            for lender in idle:
-                self._spawn(self._borrow(lender), lender.host)
+            lending = [self._spawn(self._borrow(lender), lender.host) for lender in idle]
+            if lending:  # else a fast line from here would have brought all before they are ready
+                await asyncio.wait(lending, timeout=LENDING)
             self._join(host, wish.push.right, wants=True)
             self._go_on()
             await end
@@ -209,7 +212,8 @@ class Crowd:
         member = self.swarm.members.get(transfer.to)
         return member is not None and bool(member.held >> transfer.chunk & 1)
 
-    def _spawn(self, work: Coroutine[Any, Any, None], host: str) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None], host: str) -> "asyncio.Task[None]":
         task = asyncio.ensure_future(work)
         self._tasks[task] = host
         task.add_done_callback(self._tasks.pop)
+        return task
