@@ -31,7 +31,7 @@ class FileServer(Served):
         self.busy_at: int | None = None
         self.now: float | None = None
         self.rate: float | None = None
-        self.signed = 0  # how often a signed link still works
+        self.signed: dict[str, int] = {}  # how often each signed link still works
         self.closing = threading.Event()
         self._lock = threading.Lock()
 
@@ -43,7 +43,7 @@ class FileServer(Served):
         super().close()
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
-        path = request.path.strip("/").partition("?")[0]
+        path, _, query = request.path.strip("/").partition("?")
         if self.now is not None:
             now = self.now
             request.date_time_string = lambda timestamp=None: formatdate(now, usegmt=True)
@@ -51,8 +51,7 @@ class FileServer(Served):
         if path.isdigit():
             return send(request, int(path))
         if path in ("moved", "signed"):
-            self.signed += 2 if path == "signed" else 0
-            return send(request, 302, Location=self.at("link?sig=1" if path == "signed" else "model.gguf"))
+            return send(request, 302, Location=self.at(self.link() if path == "signed" else "model.gguf"))
         if path == "circle":
             return send(request, 302, Location=self.at("circle"))
         if path == "nohead" and is_head:
@@ -63,8 +62,8 @@ class FileServer(Served):
             return None
         with self._lock:
             if path == "link":
-                self.signed -= 1
-                if self.signed < 0:
+                self.signed[query] = self.signed.get(query, 0) - 1
+                if self.signed[query] < 0:
                     return send(request, 403)
             begin = request.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")[0]
             if self.busy and self.busy_at in (None, int(begin)):
@@ -73,6 +72,13 @@ class FileServer(Served):
             if path == "changing":
                 self.tag = f'"{len(self.asked)}"'
         return self._file(request, path, is_head)
+
+    def link(self) -> str:
+        """A new one, which works twice; nobody else knows it before its first answer."""
+        with self._lock:
+            query = f"sig={len(self.signed)}"
+            self.signed[query] = 2
+        return f"link?{query}"
 
     def _file(self, request: BaseHTTPRequestHandler, path: str, is_head: bool) -> None:
         asked, size = request.headers.get("Range"), len(self.data)
