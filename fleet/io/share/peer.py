@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from fleet.core.errors import FleetError
+from fleet.core.inventory_checks import in_networks
 from fleet.core.shell import packaged, quote
 from fleet.core.text import safe_line
 from fleet.io.ports import Transport
@@ -228,8 +229,7 @@ class Peer:
         """The address that it says it serves at, which has to be one where nobody else listens in."""
         with contextlib.suppress(ValueError, IndexError):
             address, port = ipaddress.ip_address(words[0]), int(words[1])
-            is_private = any(address in ipaddress.ip_network(net, strict=False) for net in self._networks)
-            if is_private and 0 < port < 65536:
+            if in_networks(str(address), self._networks) and 0 < port < 65536:
                 return str(address), port
         raise PeerError("it serves at no address of private_networks")
 

@@ -151,8 +151,9 @@ class Taker(threading.Thread):
     def take(self, number: int, peer: "tuple[str, int]", token: str) -> None:
         start, length = self.share.place(number)
         path = f"/{token}/{self.share.prefix.split('/')[2]}/{number}"
-        kept, buffer = self.open.pop(peer, None), self.share.buffer()
+        kept = self.open.pop(peer, None)
         http_line = kept or self.connected(peer)
+        buffer = self.share.buffer()
         try:
             try:
                 response = self.asked(http_line, path)

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import functools
-import ipaddress
 import os
 import socket
 import struct
@@ -13,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from fleet.core.errors import UnreachableError
+from fleet.core.inventory_checks import in_networks
 from fleet.core.text import safe_line
 from fleet.io.ports import Answer, Chunks
 from fleet.io.push.program import splice, write
@@ -48,7 +48,7 @@ class PlainLane:
         kept: float = KEPT,
     ) -> None:
         self._peer, self._number, self._tell, self._kept = peer, number, tell, kept
-        self._networks = [ipaddress.ip_network(network, strict=False) for network in networks]
+        self._networks = networks
 
     async def feed(
         self,
@@ -101,8 +101,8 @@ class PlainLane:
             async with asyncio.timeout(CONNECT):
                 where = (self._peer.address, self._peer.port)
                 await asyncio.get_running_loop().sock_connect(made, where)
-            own = ipaddress.ip_address(made.getsockname()[0])
-            if not any(own in network for network in self._networks):
+            own = made.getsockname()[0]
+            if not in_networks(own, self._networks):
                 raise UnreachableError(f"{own} lies in none of private_networks", kind=REFUSED)
             made.setblocking(True)  # a thread writes
             for limit in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
