@@ -77,7 +77,7 @@ def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Answer]:
     found = judge(
         facts,
         backend,
-        weights,
+        model,
         wanted,
         held=held,
         returned=returned,

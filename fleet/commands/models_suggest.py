@@ -16,7 +16,7 @@ from fleet.core.flow import Flow, ReadWeights, probe
 from fleet.core.stock import ReadStock, Stocked
 from fleet.models import quality, suggest
 from fleet.models.changes import Change
-from fleet.models.judge import laid, likely
+from fleet.models.judge import judge, likely
 from fleet.models.layout import layout
 from fleet.models.offered import Offered
 from fleet.models.own import Own, learn
@@ -104,7 +104,7 @@ def _answer(
 
     def judged(wanted: Wish) -> list[Choice]:
         fit = partial(
-            laid, held=held, returned=returned, factor=own.factor, ram=own.ram,
+            judge, held=held, returned=returned, factor=own.factor, ram=own.ram,
             beside=extra.beside(model, wanted),
         )  # fmt: skip
         return [

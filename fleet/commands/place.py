@@ -75,7 +75,7 @@ def flow(request: Request, inventory: "Inventory", host: str) -> Flow[Offer]:
             found = judge(
                 facts,
                 backend,
-                weights,
+                model,
                 asked,
                 returned=returned,
                 oracle=said,

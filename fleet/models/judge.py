@@ -26,44 +26,6 @@ if TYPE_CHECKING:
 def judge(
     facts: Facts,
     backend: str,
-    weights: Weights,
-    wish: Wish,
-    *,
-    held: Mapping[str, int] | None = None,
-    returned: Mapping[str, int] | None = None,
-    oracle: Mapping[str, Use] | None = None,
-    factor: Factor | None = None,
-    ram: Bandwidth | None = None,
-    beside: int = 0,
-) -> Fit:
-    """Whether the model fits there, and how fast it will be.
-
-    Args:
-        backend: what llama.cpp computes with there.
-        held, returned: as in room.pools.
-        oracle: as in fit; asked where `layout(weights.header).formula` is False.
-        factor: what the host's own measurements say of predicted speeds.
-        ram: what they say of main memory, for a processor that no table has.
-        beside: bytes of what is served with it; they are taken off the room.
-
-    Raises:
-        PlanError: the header lacks what no model can do without.
-    """
-    model = layout(weights.header, weights.sums)
-    return laid(
-        *(facts, backend, model, wish),
-        held=held,
-        returned=returned,
-        oracle=oracle,
-        factor=factor,
-        ram=ram,
-        beside=beside,
-    )
-
-
-def laid(
-    facts: Facts,
-    backend: str,
     model: Layout,
     wish: Wish,
     *,
@@ -74,7 +36,19 @@ def laid(
     ram: Bandwidth | None = None,
     beside: int = 0,
 ) -> Fit:
-    """As judge, of a layout: also of a file that nobody has made yet."""
+    """Whether the model fits there, and how fast it will be; also of a file that nobody has made yet.
+
+    Args:
+        backend: what llama.cpp computes with there.
+        held, returned: as in room.pools.
+        oracle: as in fit; asked where `model.formula` is False.
+        factor: what the host's own measurements say of predicted speeds.
+        ram: what they say of main memory, for a processor that no table has.
+        beside: bytes of what is served with it; they are taken off the room.
+
+    Raises:
+        PlanError: the wish names a device that is not there, or as fit.
+    """
     build = number(facts, backend)
     return fit(
         model,

@@ -48,12 +48,13 @@ def learn(inventory: "Inventory", facts: Facts, backend: str) -> Flow[Own]:
         try:
             weights: Weights = yield ReadWeights(server.model)
             # Measured with the memory that it held then: what is free now does not matter.
-            found = judge(facts, backend, weights, wish(server), returned=emptied(facts))
+            model = layout(weights.header, weights.sums)
+            found = judge(facts, backend, model, wish(server), returned=emptied(facts))
         except FleetError:
             continue  # a model that nobody can read any more
         if found.speed is not None:
             seen.append((tps, found.speed.tps, at))
-        elif not is_known and (read := read_by_processor(found, layout(weights.header, weights.sums))):
+        elif not is_known and (read := read_by_processor(found, model)):
             rates.append(tps * read / CPU_MEASURED[1])
     rates.sort()
     ram = Bandwidth(rates[len(rates) // 2], "measured on this host", is_measured=True) if rates else None

@@ -7,7 +7,7 @@ import pytest
 from fleet.core.facts import Build, Memory
 from fleet.models import buffers
 from fleet.models.fit import Fit, fit
-from fleet.models.judge import laid
+from fleet.models.judge import judge
 from fleet.models.layout import layout
 from fleet.models.oracle import arguments, parse
 from fleet.models.placement import Model, holds, shares, whole
@@ -190,11 +190,11 @@ def test_the_4070_log_closes_to_one_mib_and_is_predicted_within_two_percent(shar
 def test_weights_that_a_processor_keeps_in_two_orders_need_their_bytes_once(tmp_path):
     """Of a mapped file the pages that were reordered are not read again: seen in /proc/PID/smaps."""
     model = layout(read(write(tmp_path / "m.gguf", SHAPES["qwen3-8b"], file_type=15, packed=Q4_K)))
-    mapped = laid(BARE, "cpu", model, Wish(4096, 1)).placement.host
+    mapped = judge(BARE, "cpu", model, Wish(4096, 1)).placement.host
     twice = sum(layer.kinds[Q4_K] for layer in model.sums.layers) + model.sums.head.bytes
     assert mapped.again == twice
     assert mapped.logged - mapped.total == twice
-    loaded = laid(BARE, "cpu", model, Wish(4096, 1, mapped=False)).placement.host
+    loaded = judge(BARE, "cpu", model, Wish(4096, 1, mapped=False)).placement.host
     assert (loaded.total, loaded.logged) == (mapped.total, mapped.total)
-    locked = laid(BARE, "cpu", model, Wish(4096, 1, locked=True)).placement.host
+    locked = judge(BARE, "cpu", model, Wish(4096, 1, locked=True)).placement.host
     assert (locked.total, locked.logged) == (mapped.logged, mapped.logged)

@@ -5,6 +5,7 @@ import pytest
 from fleet.core.errors import PlanError
 from fleet.core.inventory import Server
 from fleet.models.judge import judge, speeds, usable
+from fleet.models.layout import layout
 from fleet.models.placement import Model, whole
 from fleet.models.room import pools
 from fleet.models.weights import join
@@ -62,16 +63,16 @@ def test_only_devices_that_are_named_are_used(tmp_path):
 
 
 def test_the_speed_of_a_second_card_is_its_own(tmp_path):
-    layout = shape("qwen3-8b", tmp_path)
+    model = shape("qwen3-8b", tmp_path)
     chosen = Wish(4096, 1, devices=("CUDA1",))
-    placed = whole(Model(layout, chosen), usable(pools(TWO_3090, "cuda"), chosen))
-    assert speeds(TWO_3090, "cuda", layout, chosen)(placed) is not None
+    placed = whole(Model(model, chosen), usable(pools(TWO_3090, "cuda"), chosen))
+    assert speeds(TWO_3090, "cuda", model, chosen)(placed) is not None
 
 
 def test_one_call_judges_a_host_where_nothing_is_built(tmp_path):
     path = write(tmp_path / "model.gguf", SHAPES["qwen3-8b"])
     weights = join("m", [(read(path), path.stat().st_size)], None)
-    found = judge(RTX_4070, "cuda", weights, Wish(4096, 1))
+    found = judge(RTX_4070, "cuda", layout(weights.header, weights.sums), Wish(4096, 1))
     assert found.verdict == "fits"
     assert found.available < 12 * GIB
     assert found.speed.tps > 30

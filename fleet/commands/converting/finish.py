@@ -12,6 +12,7 @@ from fleet.core.plan import Artifact, Fetch, Plan, Step
 from fleet.core.render import rate_text
 from fleet.models import plan as models
 from fleet.models.judge import judge, likely
+from fleet.models.layout import layout
 from fleet.models.outcome import Judged, Made, best, loss, name
 from fleet.models.weights import Weights
 from fleet.models.wish import Wish
@@ -107,7 +108,8 @@ def advice(
             judged = []
             for result in one.results:
                 weights: Weights = yield ReadWeights(paths[result.sha256])
-                fit = judge(facts, backend, weights, Wish(context=CONTEXT, cache_ram=0))
+                model = layout(weights.header, weights.sums)
+                fit = judge(facts, backend, model, Wish(context=CONTEXT, cache_ram=0))
                 tps = fit.speed.tps if fit.speed else None
                 lost = loss(one.measured(result), result.type)
                 judged.append(Judged(result, fit.verdict == "fits", tps, lost))
