@@ -9,7 +9,7 @@ from click.shell_completion import ShellComplete
 
 from fleet.cli import Tree, common
 from fleet.completion import Known, index
-from tests.test_startup import HEAVY
+from tests.cli.test_startup import HEAVY
 
 LINES = [
     ([], ""),

@@ -9,44 +9,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fleet.shell import essence
-from tests.controller import TINY, Controller, Ended
-from tests.embedded import Embedded, EmbeddedHost
-from tests.inside import Inside
+from tests.controller import Controller, Ended
+from tests.embedded import EmbeddedHost
 from tests.terminal import says
-
-PUSH = {"chat": {"model": "tiny", "on": ["all"]}}
-
-
-@pytest.fixture
-def fleet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Controller:
-    return Inside(tmp_path / "desk", capsys)
-
-
-@pytest.fixture
-def apart(tmp_path: Path, hosts: dict[str, EmbeddedHost]) -> Controller:
-    """As `two`, in processes and with records of its own."""
-    controller = Controller(tmp_path / "apart")
-    controller.write(hosts.values(), PUSH, {"tiny": TINY})
-    return controller
-
-
-@pytest.fixture(scope="module")
-def hosts(embedded: Embedded) -> dict[str, EmbeddedHost]:
-    return embedded.up(["h1", "h2"])
-
-
-@pytest.fixture
-def clean(hosts: dict[str, EmbeddedHost]) -> Iterator[None]:
-    """The hosts hold nothing."""
-    for host in hosts.values():
-        shutil.rmtree(host.home / ".local", ignore_errors=True)
-    yield
 
 
 def test_records_that_cannot_be_kept_stop_everything(apart: Controller):
