@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import os
 import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from fleet.core.errors import FleetError
 from fleet.core.plan import Artifact, size_text
 from fleet.io.digest import sha256
+from fleet.io.exclusive import exclusive
 
 CAP = 20 * 2**30  # bytes
 STALE = 86400.0  # seconds after which what was half fetched is given up
@@ -55,6 +57,39 @@ class Cache:
         folder = self.folder / "incoming"
         _make(folder)
         return folder / f"{artifact.kind}-{artifact.id}.{os.getpid()}-{next(_numbers)}"
+
+    async def made(self, artifact: Artifact, make: Callable[[Path], Awaitable[None]]) -> Path:
+        """The file; where it is not there, made by one of all that want it, in all processes.
+
+        Args:
+            make: writes the file under the name it is given.
+
+        Raises:
+            FleetError: as adopt, or as `make`.
+        """
+        async with exclusive(self.folder / "incoming" / f"{artifact.kind}-{artifact.id}.lock"):
+            if (there := await asyncio.to_thread(self.path, artifact)) is not None:
+                return there
+            file = self.partial(artifact)
+            try:
+                await make(file)
+                return await self.adopt(artifact, file)
+            except OSError as error:
+                if error.filename and not Path(error.filename).is_relative_to(self.folder):
+                    raise
+                raise full(self.folder, error) from error
+            finally:
+                file.unlink(missing_ok=True)
+
+    @contextlib.asynccontextmanager
+    async def scratch(self, artifact: Artifact) -> AsyncIterator[Path]:
+        """A folder to make it in, which goes when it is made."""
+        folder = self.partial(artifact)
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def adopt(self, artifact: Artifact, file: Path) -> Path:
         """Takes a whole file in, under its final name, and makes room.

@@ -1,5 +1,7 @@
 """The controller's cache: whole files only, checked, and never larger than it may be."""
 
+import asyncio
+import errno
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -101,3 +103,47 @@ async def test_what_a_killed_fleet_left_half_written_goes_after_a_day(tmp_path):
     await adopted(cache, BUILD)
     assert not old.exists()
     assert young.exists()
+
+
+async def test_what_several_want_is_made_once(tmp_path):
+    caches = [Cache(tmp_path / "cache") for _ in range(3)]
+    made = []
+
+    async def make(to: Path) -> None:
+        made.append(to)
+        await asyncio.sleep(0)
+        to.write_bytes(b"data")
+
+    paths = await asyncio.gather(*(cache.made(BUILD, make) for cache in caches))
+    assert {path.read_bytes() for path in paths} == {b"data"}
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "file", "said"),
+    [
+        (errno.ENOSPC, None, "No space left on device"),
+        (errno.EACCES, "cache/incoming", "Permission denied"),
+    ],
+)
+async def test_a_cache_that_cannot_be_written_says_so_and_keeps_nothing(tmp_path, number, file, said):
+    cache = Cache(tmp_path / "cache")
+
+    async def make(to: Path) -> None:
+        to.write_bytes(b"da")
+        raise OSError(number, os.strerror(number), *([] if file is None else [str(tmp_path / file)]))
+
+    with pytest.raises(FleetError, match=f"cannot be written: {said}"):
+        await cache.made(BUILD, make)
+    assert [path.suffix for path in cache.folder.glob("incoming/*")] == [".lock"]
+    assert cache.path(BUILD) is None
+
+
+async def test_a_source_that_cannot_be_read_is_not_called_a_fault_of_the_cache(tmp_path):
+    cache = Cache(tmp_path / "cache")
+
+    async def make(to: Path) -> None:
+        (tmp_path / "gone").read_bytes()
+
+    with pytest.raises(FileNotFoundError):
+        await cache.made(BUILD, make)

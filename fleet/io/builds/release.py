@@ -6,9 +6,8 @@ from pathlib import Path
 from fleet.core.flow import Asset
 from fleet.core.plan import Artifact
 from fleet.io.builds.binaries import repack
-from fleet.io.cache import Cache, full
+from fleet.io.cache import Cache
 from fleet.io.digest import digest
-from fleet.io.exclusive import exclusive
 from fleet.io.fetch.download import download, forget
 
 
@@ -23,27 +22,22 @@ async def make_archive(artifact: Artifact, asset: Asset, base: Path, cache: Cach
             holds no llama-server.
         DeadlineError: nothing came for too long.
     """
-    async with exclusive(cache.folder / "incoming" / f"prebuilt-{artifact.id}.lock"):
-        if (there := await asyncio.to_thread(cache.path, artifact)) is not None:
-            return there
+
+    async def make(to: Path) -> None:
         if not asset.is_remote:
-            return await _pack(artifact, asset, base / Path(asset.place).expanduser(), cache)
+            await _pack(asset, base / Path(asset.place).expanduser(), to)
+            return
         part = cache.folder / "downloads" / f"{asset.sha256}.part"
         part.parent.mkdir(parents=True, exist_ok=True)
         await download(asset.place, part, lambda message: None)
         try:
-            return await _pack(artifact, asset, part, cache)
+            await _pack(asset, part, to)
         finally:
             forget(part)
 
+    return await cache.made(artifact, make)
 
-async def _pack(artifact: Artifact, asset: Asset, file: Path, cache: Cache) -> Path:
+
+async def _pack(asset: Asset, file: Path, to: Path) -> None:
     await digest(file, asset.sha256)
-    packed = cache.partial(artifact)
-    try:
-        await asyncio.to_thread(repack, file, packed, asset.name)
-        return await cache.adopt(artifact, packed)
-    except OSError as error:
-        raise full(cache.folder, error) from error
-    finally:
-        packed.unlink(missing_ok=True)
+    await asyncio.to_thread(repack, file, to, asset.name)

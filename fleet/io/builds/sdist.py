@@ -4,14 +4,13 @@ import contextlib
 import os
 import re
 import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from fleet.core.errors import FleetError
 from fleet.io.digest import digest, wrong_hash
 from fleet.io.exclusive import exclusive
-from fleet.io.tool import run_tool
+from fleet.io.pip import pip_download
 from fleet.trees.base import Sdist, identity
 
 DEADLINE = 1800.0  # seconds
@@ -48,19 +47,18 @@ async def _pip(origin: Sdist, folder: Path, environment: Mapping[str, str] | Non
     listed = folder / "requirements"
     listed.write_text(wanted + "\n", encoding="utf-8")
     # only this package from source: with :all: pip would compile the tools of its build first
-    pip = (sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check", "download", "--no-deps")
-    options = ("--no-binary", origin.name, "--progress-bar", "off", "-d", str(folder), "-r", str(listed))
     hashed = ("--require-hashes",) if origin.sha256 else ()
-    said = await run_tool(*pip, *hashed, *options, deadline=DEADLINE, environment=environment)
+    is_done, said = await pip_download(
+        "--no-binary", origin.name, *hashed, "-r", str(listed),
+        to=folder, deadline=DEADLINE, environment=environment,
+    )  # fmt: skip
     listed.unlink()
-    text = said.out + said.err
-    if not said.status:
+    if is_done:
         return
+    text = said.out + said.err
     if "DO NOT MATCH THE HASHES" in text:
         got = re.search(r"Got\s+([0-9a-f]{64})", text)
         raise wrong_hash(f"{origin.name} {origin.version}", origin.sha256 or "", got[1] if got else None)
-    if "No module named pip" in text:
-        raise FleetError("this Python has no pip", next=f"{sys.executable} -m ensurepip")
     if re.search(r"No matching distribution|Could not find a version", text):
         is_offline = re.search(r"connection broken|refused|Failed to establish|Name or service", text, re.I)
         why = "the package index does not answer" if is_offline else "the package index has no source of it"

