@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,8 @@ from fleet.core.errors import FleetError
 from fleet.core.events import Event, Measured, Sampled, ServerSampled
 
 SCHEMA = 1
+PATIENCE = 10.0  # seconds
+PAUSE = 0.02  # seconds between two tries
 EVENTS_KEPT = 200_000  # rows; the oldest go first
 RATED = 16 << 20  # bytes; less says nothing about a line
 SAMPLES_KEPT = 7 * 24 * 3600  # seconds
@@ -39,18 +42,19 @@ class Journal:
 
     Args:
         path: the database; made with mode 0600.
+        patience: seconds to wait for another fleet that writes.
 
     Raises:
         FleetError: it cannot be opened or written, or a newer fleet made it.
             Nothing is changed on any host then: what is not recorded is not done.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, patience: float = PATIENCE) -> None:
         self.path = path
         with self._translated():
             path.touch(mode=0o600, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=10, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db = sqlite3.connect(path, timeout=patience, isolation_level=None)
+            self._write_ahead(time.monotonic() + patience)
             self._db.execute("PRAGMA synchronous = NORMAL")
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
             if version > SCHEMA:
@@ -191,6 +195,20 @@ class Journal:
         self._db.execute(
             "INSERT INTO samples VALUES (?, ?, ?, ?, ?, ?)", (ts, host, server, memory, generation, prompt)
         )
+
+    def _write_ahead(self, end: float) -> None:
+        """Sets the mode in which readers and a writer do not wait for each other.
+
+        SQLite refuses it at once, whatever the timeout, while another connection makes the file.
+        """
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                    raise
+            time.sleep(PAUSE)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

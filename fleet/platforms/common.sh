@@ -173,8 +173,8 @@ rename() {
 # publish TMP FINAL: gives a finished file, folder or link its name, in one step, never into FINAL.
 # A folder that has the name goes to the trash.
 publish() {
-    fence
     [ -L "$1" ] || flush "$1"
+    fence # after what may take long: a holder who lost the lock meanwhile renames nothing
     if [ -d "$2" ] && [ ! -L "$2" ]; then
         if [ -L "$1" ] || [ ! -d "$1" ]; then
             echo "fleet: $2 is a folder" >&2

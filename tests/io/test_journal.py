@@ -5,6 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,27 @@ def test_eight_fleets_at_once_lose_nothing(tmp_path: Path):
     journal = Journal(path)
     assert len(journal.events()) == 160
     journal.close()
+
+
+@pytest.mark.parametrize("lock", ["IMMEDIATE", "EXCLUSIVE"])
+def test_a_fleet_that_starts_while_another_makes_the_journal_waits_for_it(tmp_path: Path, lock: str):
+    path = tmp_path / "fleet.db"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute(f"BEGIN {lock}")
+    ending = threading.Timer(0.5, other.execute, ("COMMIT",))
+    ending.start()
+    Journal(path).close()
+    ending.join()
+    other.close()
+
+
+def test_a_journal_that_another_program_never_lets_go_of_is_one_clear_sentence(tmp_path: Path):
+    path = tmp_path / "fleet.db"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(FleetError, match="locked"):
+        Journal(path, patience=0.2)
+    other.close()
 
 
 @pytest.mark.parametrize("wrong", ["folder", "garbage", "newer"])

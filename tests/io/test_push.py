@@ -239,3 +239,30 @@ async def test_progress_counts_up_to_the_whole_and_ends_there(world):
     assert done[0] == 0
     assert done[-1] == SIZE
     assert {numbers[1] for numbers in world.said} == {SIZE}
+
+
+class Unheard(LocalTransport):
+    """A host that publishes, and whose answer to the first asking nobody hears."""
+
+    async def run(self, script, **options):
+        if "\necho published\n" in script:
+            await super().run(script, **options)
+        return await super().run(script, **options)
+
+
+async def test_a_file_that_an_earlier_program_published_meanwhile_is_no_failure(world):
+    await world.push(Unheard("here"))
+    assert world.final.read_bytes() == world.data
+    assert not world.part.exists()
+
+
+async def test_a_part_that_was_taken_away_is_not_called_published_for_another_file_of_that_name(world):
+    class Swapped(LocalTransport):
+        async def run(self, script, **options):
+            if "\necho published\n" in script:
+                world.part.unlink()
+                world.final.write_bytes(b"other")
+            return await super().run(script, **options)
+
+    with pytest.raises(StepError, match="taken away"):
+        await world.push(Swapped("here"))
