@@ -15,12 +15,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.controller import BUILD_DEADLINE, Controller, compiling, share_compilations
 from tests.embedded import Embedded
 from tests.rig.hosts import Rigs
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+# How long one example takes, and how long it takes to think of it, is the machine's load and no property.
+settings.register_profile("fleet", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("fleet")
 
 
 @pytest.fixture(scope="session")
