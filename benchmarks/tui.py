@@ -68,7 +68,7 @@ class Terminal:
         self.said += got
         return got
 
-    def wait_for(self, text: str, seconds: float = 20.0) -> float:
+    def wait_for(self, text: str, seconds: float = 60.0) -> float:
         """Seconds until the text was written.
 
         Raises:
