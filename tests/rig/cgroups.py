@@ -52,7 +52,7 @@ def join(rig: Rig, host: Host, below: str = "") -> None:
 def remove(rig: Rig, host: Host) -> None:
     """After the end of the host's processes: all its cgroups, lowest first."""
     for top in _folders(rig, host):
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         for folder, _, _ in os.walk(top, topdown=False):
             _remove(folder, end)
         for above in (top.parent, top.parent.parent):

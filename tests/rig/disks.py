@@ -45,7 +45,7 @@ def attach(image: Path, target: Path) -> None:
 
 def wait(rig: Rig, host: Host) -> None:
     """Until no loop device holds the host's disk: its last writes are in the file then."""
-    image, end = str(rig.root(host) / IMAGE), time.monotonic() + 30
+    image, end = str(rig.root(host) / IMAGE), time.monotonic() + 120
     while host.disk and image in _backing_files():
         if time.monotonic() > end:
             raise RigError(f"{image} is still mounted")

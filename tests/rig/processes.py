@@ -33,7 +33,7 @@ class Process:
                 raise RigError(f"process {self.pid} did not end within {seconds:g} s")
             time.sleep(0.005)
 
-    def kill(self, seconds: float = 10.0) -> None:
+    def kill(self, seconds: float = 60.0) -> None:
         self.send(signal.SIGKILL)
         self.wait(seconds)
 

@@ -49,7 +49,7 @@ def start(name: str, folder: Path) -> Process:
             start_new_session=True,
             cwd="/",
         )
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not (folder / SOCKET).exists():
         if child.poll() is not None or time.monotonic() > end:
             raise RigError("the link relay did not start: " + (folder / "relay.log").read_text()[-400:])
