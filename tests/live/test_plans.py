@@ -94,12 +94,11 @@ class Told:
 
 
 @pytest.fixture(scope="module")
-def plans(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Told]]:
+def plans(rig: Rigs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Told]]:
     folder = tmp_path_factory.mktemp("plans")
-    rigs = Rigs()
+    profiles = [f"{name}={restored(name, folder / 'machines')}" for name in KINDS]
+    hosts = rig.up(list(KINDS), profile=profiles)
     try:
-        profiles = [f"{name}={restored(name, folder / 'machines')}" for name in KINDS]
-        hosts = rigs.up(list(KINDS), profile=profiles)
         file = write(folder / "Qwen3-8B-Q4_K.gguf", SHAPES[BIG], file_type=15, packed=Q4_K)
         models = {BIG: {"source": f"file:{file}", "sha256": digest(file)}, "gemma": GEMMA}
         servers = {
@@ -112,7 +111,7 @@ def plans(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Tol
         controller.write(hosts.values(), servers, models, {"rtx4070-desktop": {"backend": "cuda"}})
         yield found | {"refused": _planned(controller, "rtx4070-desktop")}
     finally:
-        rigs.down()
+        hosts.down()
 
 
 def _planned(controller: Controller, name: str) -> Told:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.rig import state
+
 PROGRAM = Path(__file__).with_name("testhosts")
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 UP_SECONDS = 120
@@ -122,7 +124,8 @@ class Rigs:
         # the holder ends with the thread that started it
         assert threading.current_thread() is threading.main_thread(), "start rigs in the main thread"
         # a letter for the rig, then the process: at most 6 long
-        name = DIGITS[10 + len(self._running) % 26] + _base36(os.getpid())
+        names = (letter + _base36(os.getpid()) for letter in DIGITS[10:])
+        name = next(name for name in names if not state.is_up(name))
         which = [str(hosts)] if isinstance(hosts, int) else ["--names", ",".join(hosts)]
         words = ["--rig", name, "up", *which, "--replace", "--foreground", *_words(options)]
         argv = [sys.executable, str(PROGRAM), *words]

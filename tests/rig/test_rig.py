@@ -1,12 +1,13 @@
 """The rig itself: what its hosts are, and that nothing of them is left."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.rig.hosts import RigHost, Rigs, RunningRig
+from tests.rig.hosts import PROGRAM, RigHost, Rigs, RunningRig, control
 from tests.rig.processes import Process, process
 
 # a test run with a rig, that waits to be killed
@@ -59,7 +60,7 @@ def test_latency_can_be_changed_while_it_runs(hosts: RunningRig) -> None:
 
 def test_a_host_with_systemd_has_user_units(rig: Rigs) -> None:
     host = rig.up(1, init="systemd")["h1"]
-    assert host.ssh("systemctl --user is-system-running") == "running\n"
+    assert host.ssh("systemctl --user is-system-running --wait") == "running\n"
 
 
 def test_a_full_disk_is_a_full_disk(rig: Rigs) -> None:
@@ -74,6 +75,22 @@ def test_taking_it_down_leaves_nothing(rig: Rigs) -> None:
     running.down()
     assert not pid.is_alive
     assert not traces(running.name)
+
+
+def test_the_holder_of_a_rig_that_was_replaced_leaves_the_new_one_alone(rig: Rigs) -> None:
+    old = rig.up(1)
+    argv = [sys.executable, str(PROGRAM), "--rig", old.name, "up", "1", "--replace", "--foreground"]
+    new = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    assert new.stdout
+    try:
+        (host,) = json.loads(new.stdout.readline())
+        old.down()
+        (left,) = json.loads(control(old.name, "list"))
+        assert (left["pid"], left["state"]) == (host["pid"], "up")
+    finally:
+        new.terminate()
+        new.communicate()
+    assert not traces(old.name)
 
 
 def test_the_end_of_a_test_run_by_any_signal_takes_it_down(rig: Rigs) -> None:
@@ -95,7 +112,9 @@ def traces(name: str) -> list[str]:
     found = [line for line in links.splitlines() if f"th-{name}" in line or f"th{name}" in line]
     found += [str(path) for path in Path("/run/netns").glob(f"th-{name}-*")]
     found += [line for line in Path("/proc/mounts").read_text().splitlines() if f"/{name}/hosts" in line]
-    found += [str(path) for path in Path("/sys/fs/cgroup").rglob(f"testhosts/{name}")]
+    groups = Path("/sys/fs/cgroup")  # where trees of others come and go meanwhile
+    trees = [top / "testhosts" / name for top in (groups, *groups.glob("*"))]
+    found += [str(tree) for tree in trees if tree.exists()]
     found += [str(path) for path in Path("/srv/testhosts").glob(name)]
     return found
 

@@ -64,7 +64,7 @@ def end_with_parent() -> None:
 
 
 def hold(rig: Rig) -> None:
-    """Stay until a signal, or until the parent is gone; then take the rig down."""
+    """Stay until a signal, or until the parent is gone; then take the rig down, unless it was replaced."""
     parent = os.getppid()
     got: list[int] = []
     for number in SIGNALS:
@@ -73,7 +73,13 @@ def hold(rig: Rig) -> None:
     while not got and os.getppid() == parent and state.is_up(rig.name):
         time.sleep(0.1)
     with state.lock(rig.name):
-        down(rig.name)
+        if state.is_up(rig.name) and _keys(state.load(rig.name)) == _keys(rig):
+            down(rig.name)
+
+
+def _keys(rig: Rig) -> list[str]:
+    """What tells it from every other one of its name."""
+    return [host.host_key for host in rig.hosts]
 
 
 def _names(args: argparse.Namespace) -> list[str]:
