@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.rig.hosts import RigHost
 
 PS = ("ps", "-axww", "-o", "pid=,args=")
 CHUNK = 16 << 20  # bytes; the unit of a push
+PATIENCE = 60.0  # seconds until a folder is given up that changes at each look
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +68,17 @@ class Site:
 
     def listing(self) -> list[str]:
         """Every path in the home, with the size of files; but for what a probe remembers of tools."""
-        return sorted(
-            f"{path.relative_to(self.home)} {path.lstat().st_size if path.is_file() else '-'}"
-            for path in self.home.rglob("*")
-            if path != self.root / "cache" / "tools"
-        )
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return sorted(
+                    f"{path.relative_to(self.home)} {path.lstat().st_size if path.is_file() else '-'}"
+                    for path in self.home.rglob("*")
+                    if path != self.root / "cache" / "tools"
+                )
+            except FileNotFoundError:  # a program there renamed what it wrote while we looked
+                if time.monotonic() > end:
+                    raise
 
     def halves(self) -> list[str]:
         """Files and folders that have their final name and are not what the name says; must be none."""
@@ -110,15 +118,18 @@ def digest(file: Path) -> str:
 def bare_cache(folder: Path) -> Path:
     """An XDG_CACHE_HOME with the user's downloads in it, and not one finished build."""
     real, bare = user_cache(), folder / "fleet"
+    passing = shutil.ignore_patterns("*.new", "*.lock")  # other test runs write and hold them
     for name in ("downloads", "models", "manifests", "artifacts/source"):
         if (real / name).is_dir():
             (bare / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copytree(real / name, bare / name, copy_function=_link)
+            shutil.copytree(real / name, bare / name, ignore=passing, copy_function=_link)
     return folder
 
 
 def _link(source: str, target: str) -> None:
     try:
         os.link(source, target)
+    except FileNotFoundError:  # another test run is done with it
+        return
     except OSError:  # another file system
         shutil.copy2(source, target)

@@ -14,6 +14,7 @@ from tests.controller import BUILD_DEADLINE, SMOKE, compiling, share_compilation
 from tests.io.hubs import COMMIT, NEXT, TOKEN, ModelHub, Repo
 from tests.live.sites import Site, digest
 
+SHORT = ("--max-tokens", "8", "--temperature", "0")  # at random it might end before
 TYPES = ("Q4_K_M", "Q5_K_M", "Q8_0")
 
 
@@ -154,9 +155,11 @@ def test_a_conversion_outlives_its_link(site):
 
 def test_a_tool_that_is_killed_on_the_host_is_said_and_only_the_rest_is_done_again(site):
     words = convert(f"file:{base(site.controller.folder)}", "--yes", "--jsonl")
+    # a text that takes long enough to be struck at
+    site.controller.folder.joinpath("check.txt").write_text(tiny_llama.text(60000, seed=8))
     run = site.controller.start(*words)
     following(run, "step_started", "measure Q5_K_M against the base")
-    os.kill(until_running(site, "llama-perplexity", "Q5_K_M.gguf"), signal.SIGKILL)
+    strike(until_running(site, "llama-perplexity", "Q5_K_M.gguf"))
     failed = following(run, "step_failed")
     assert "llama-perplexity failed on Q5_K_M: it was killed" in failed["message"]
     run.communicate(timeout=60)
@@ -186,6 +189,13 @@ def until_running(site, *words, program=True):
     raise AssertionError(f"nothing runs with {words}")
 
 
+def strike(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pytest.fail("it ended by itself before it was struck: it has too little to do")
+
+
 def served(site, made) -> str:
     """Deploys the smallest of the types, as the conversion says how, and gives what the server answered."""
     file = made["models"][0]["files"][0]
@@ -195,7 +205,7 @@ def served(site, made) -> str:
     with compiling():
         deployed = site.controller.well("deploy", site.name, "--yes", "--json", deadline=BUILD_DEADLINE).host
     assert not [step for step in deployed["steps"] if "push model" in step["title"]]  # it was made there
-    answer = site.controller.well("chat", f"chat@{site.name}", "the", "--max-tokens", "8", "--json").host
+    answer = site.controller.well("chat", f"chat@{site.name}", "the", *SHORT, "--json").host
     site.controller.well("stop", f"chat@{site.name}", "--yes", "--reason", "the test is over")
     assert answer["tokens"] == 8
     return str(answer["text"])
@@ -253,7 +263,7 @@ def test_a_repository_of_a_hub_is_converted_as_it_was_pinned_and_a_killed_run_go
         with compiling():
             run = site.controller.start(*words, "--jsonl")
             following(run, "step_started", "convert tiny to f16 GGUF")
-            os.kill(until_running(site, "convert_hf_to_gguf.py", program=False), signal.SIGKILL)
+            strike(until_running(site, "convert_hf_to_gguf.py", program=False))
             assert "llama.cpp's converter refused: it was killed" in following(run, "step_failed")["message"]
             run.communicate(timeout=60)
         # The hub moves on; what was pinned is what is made.
