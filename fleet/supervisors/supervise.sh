@@ -11,19 +11,39 @@ cd "$service" || exit 1
 mkdir -p "$service/log"
 say() { echo "fleet: supervise: $*" >&2; }
 
-# One supervisor only: the record is created by exactly one (O_EXCL), and a dead one's
-# record is removed under a lock of its own, so that two never remove each other's.
+# put: our record in its place, by exactly one. A link shows it whole or not at all; on a file
+# system without links (FAT, some of FUSE) it is created (O_EXCL), and empty until it is filled.
+put() {
+    if [ -n "$links" ]; then
+        ln "$mine" "$me" 2>/dev/null
+    else
+        (set -C && printf '%s\n' "$record" > "$me") 2>/dev/null
+    fi
+}
+
+# One supervisor only: a dead one's record is removed under a lock of its own, so that two
+# never remove each other's.
 claim() {
+    mine="$me.$$"
+    rm -f "$mine.link"
+    write_record "$mine" "$$" supervise || { say "cannot write $mine"; exit 1; }
+    record=$(cat "$mine")
+    links=''
+    ln "$mine" "$mine.link" 2>/dev/null && links=yes
+    claim_with_record
+    claimed=$?
+    rm -f "$mine" "$mine.link"
+    return "$claimed"
+}
+
+claim_with_record() {
     tries=0
     while [ "$tries" -lt 15 ]; do
         tries=$((tries + 1))
-        if (set -C && : > "$me") 2>/dev/null; then
-            write_record "$me" "$$" supervise
-            return
-        fi
+        put && return 0
         is_ours "$me" && return 1
         if mkdir "$service/supervise.lock" 2>/dev/null; then
-            # An empty record is one that its owner is about to fill.
+            # An empty record is one that its owner is about to fill, or one that a power cut left.
             [ -s "$me" ] || sleep 2
             is_ours "$me" || rm -f "$me"
             rmdir "$service/supervise.lock"
