@@ -4,12 +4,15 @@ import json
 import os
 import pty
 import re
+import select
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,8 @@ from fleet.shell import essence
 from tests.controller import Controller, Ended
 from tests.embedded import EmbeddedHost
 from tests.terminal import says
+
+PATIENCE = 60.0  # seconds
 
 
 def test_records_that_cannot_be_kept_stop_everything(apart: Controller):
@@ -35,6 +40,16 @@ def test_a_reader_that_leaves_gets_no_traceback(apart: Controller):
     )
     assert "Traceback" not in done.stderr
     assert "Error" not in done.stderr
+
+
+def hear(terminal: int, word: bytes) -> None:
+    """Reads what is written there, in however many pieces, until the word is there."""
+    said = b""
+    end = time.monotonic() + PATIENCE
+    while word not in said:
+        ready, _, _ = select.select([terminal], [], [], max(0.0, end - time.monotonic()))
+        assert ready, f"no {word!r} within {PATIENCE:g} s; it said {said!r}"
+        said += os.read(terminal, 1 << 16)
 
 
 def interrupt(
@@ -61,7 +76,7 @@ def interrupt(
     else:
         until()
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=PATIENCE)
     return Ended(process.returncode, out, err or "")
 
 
@@ -76,16 +91,11 @@ def test_ctrl_c_ends_with_130_and_one_sentence(apart: Controller):
 @pytest.mark.usefixtures("clean")
 def test_ctrl_c_at_a_question_does_not_wait_for_the_answer(apart: Controller):
     ours, theirs = pty.openpty()
-
-    def asked() -> None:
-        said = b""
-        while b"[y/N]" not in said:
-            said += os.read(ours, 1 << 16)
-
     try:
+        asked = partial(hear, ours, b"[y/N]")
         ended = interrupt(apart, "push", "h1", stdin=theirs, until=asked)
         assert ended.code == 130, ended
-        assert b"interrupted" in os.read(ours, 1 << 16)
+        hear(ours, b"interrupted")
     finally:
         os.close(ours)
         os.close(theirs)
@@ -124,7 +134,9 @@ def test_watching_prints_what_changed_and_nothing_else(apart: Controller, hosts:
         assert re.match(r"\d\d:\d\d:\d\d  HOST", process.stdout.readline())
         assert process.stdout.readline().split()[1:4] == ["h1", "ready", "-"]
         looks = len(apart.journal("probed"))
+        end = time.monotonic() + PATIENCE
         while len(apart.journal("probed")) < looks + 3:
+            assert time.monotonic() < end, "it looks no more"
             time.sleep(0.1)
         build = hosts["h1"].home / ".local" / "share" / "fleet" / "builds" / ("a" * 16)
         build.mkdir(parents=True)
@@ -132,9 +144,10 @@ def test_watching_prints_what_changed_and_nothing_else(apart: Controller, hosts:
         (build / "BUILD.json").write_text(json.dumps(record, indent=2) + "\n")
         lines = [process.stdout.readline()]
         while "vulkan" not in lines[-1]:  # its memory may have changed meanwhile
+            assert lines[-1], "it ended"
             lines.append(process.stdout.readline())
-        told = [line[10:] for line in lines]
-        assert told == sorted(set(told), key=told.index)
+        told = [essence(line[10:]) for line in lines]
+        assert all(before != after for before, after in pairwise(told))
     finally:
         process.terminate()
         process.wait(30)
