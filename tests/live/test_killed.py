@@ -143,7 +143,9 @@ def killed(site: Site, moment: Moment, later: float) -> bool:
 def settled(site: Site, moment: Moment) -> int:
     """Bytes in whole chunks of the model that the host has, once what was under way has arrived."""
     before: list[str] = []
+    end = time.monotonic() + 60
     while (now := site.listing()) != before:
+        assert time.monotonic() < end, "it never comes to rest"
         before = now
         time.sleep(0.3)
     return site.verified(pushed(moment))

@@ -111,7 +111,7 @@ def test_a_server_whose_lender_dies_gives_up(lent):
         lender.kill()
         lender.wait()
         assert complete(server) is None
-        assert server.process.wait() == -signal.SIGABRT
+        assert server.process.wait(60) == -signal.SIGABRT
         assert "Remote RPC server crashed or returned malformed response" in server.log()
 
 

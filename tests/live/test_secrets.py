@@ -37,6 +37,10 @@ class Watch:
         self._is_over.set()
         self._thread.join()
 
+    @property
+    def is_looking(self) -> bool:
+        return self._thread.is_alive()
+
     def _look(self) -> None:
         while not self._is_over.wait(0.01):
             self.seen |= {where for where, text in processes() if FOUND in text}
@@ -61,6 +65,7 @@ def test_the_watch_sees_a_command_line() -> None:
     ):
         before = watch.looks
         while watch.looks < before + 2:
+            assert watch.is_looking
             threading.Event().wait(0.01)
         careless.communicate()
     assert watch.seen
@@ -138,11 +143,11 @@ def forward(site: Site, said: list[tuple[tuple[str, ...], str]]) -> None:
         key = (site.controller.state / "fleet" / "keys" / "chat@h1").read_text().strip()
         assert key == CANARY
         asked = urllib.request.Request(f"{url.strip()}/models", headers={"Authorization": f"Bearer {key}"})
-        with urllib.request.urlopen(asked, timeout=20) as answer:
+        with urllib.request.urlopen(asked, timeout=60) as answer:
             assert answer.status == 200
     finally:
         running.send_signal(signal.SIGINT)
-        running.wait(20)
+        running.wait(60)
         running.stdout.close()
 
 

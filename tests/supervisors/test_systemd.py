@@ -57,7 +57,7 @@ class Remote:
 
     def until(self, state, other_than=None):
         one = None
-        for _ in range(120):
+        for _ in range(240):
             found = parse_instances(self.sh(program(script() + "\nfleet_instances\n")).stdout)
             if found and found[0].state == state and (other_than is None or found[0].pid != other_than):
                 return found[0]
@@ -66,7 +66,7 @@ class Remote:
         raise AssertionError(f"never {state}: {one}")
 
     def health(self):
-        for _ in range(60):
+        for _ in range(240):
             text = f"curl -s -m 5 --unix-socket {self.made.socket} http://x/health"
             answer = self.sh(text + "\n").stdout.strip()
             if answer == '{"status":"ok"}':

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 30.0  # seconds
+PATIENCE = 60.0  # seconds
 NUMBERS = itertools.count()
 
 
