@@ -22,7 +22,7 @@ from fleet.models.room import Pool as Room
 from fleet.models.speed import Speed
 from fleet.models.weights import Weights
 from fleet.servers.companions import read_extra
-from fleet.servers.settings import cache_ram
+from fleet.servers.memory import cache_ram
 from fleet.servers.shares import wished
 from fleet.servers.tenants import running
 

@@ -22,7 +22,8 @@ from fleet.models.room import Pool, lessened
 from fleet.models.wish import Wish
 from fleet.servers.companions import notes
 from fleet.servers.flags import translate
-from fleet.servers.settings import Sized, Sizing, cache_ram
+from fleet.servers.memory import cache_ram
+from fleet.servers.settings import Sized, Sizing
 from fleet.servers.shares import ENOUGH, Case, named, recommended, taken, whole, wished
 
 if TYPE_CHECKING:
