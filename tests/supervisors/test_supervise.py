@@ -173,6 +173,7 @@ def test_a_supervisor_killed_outright_leaves_a_child_that_the_next_one_adopts(pl
 def test_a_crash_loop_ends_as_failed_with_its_exit_code_and_its_last_lines(place):
     made = place.release(CRASHES, starts=3)
     place.verb(made, "deploy")
+    place.until("failed")  # by a look that may have counted before the last start
     one = place.until("failed")
     assert one.exit_code == 3
     assert "error: invalid argument: --x" in one.log_tail
