@@ -41,9 +41,9 @@ def index(folder: Path | None = None) -> dict[str, Any]:
     with contextlib.suppress(OSError, ValueError):
         if file and isinstance(kept := json.loads(file.read_text(encoding="utf-8")), dict):
             return kept
-    from fleet.cli import Tree, common
+    from fleet.cli import Tree
 
-    made = _written(Tree(name="fleet", params=common()))
+    made = _written(Tree())
     with contextlib.suppress(OSError):
         if file:
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -4,6 +4,7 @@ import contextlib
 import os
 import pwd
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -31,9 +32,15 @@ class EmbeddedHost:
     address: str = ADDRESS
     path: str | None = None  # PATH there; the usual one where it is None
     _server: "subprocess.Popen[str] | None" = field(default=None, repr=False)
+    _port: socket.socket | None = field(default=None, repr=False)  # keeps others off it between two starts
 
     def start(self) -> None:
         """Listen, on the port it had before if it had one."""
+        if not self.port and sys.platform == "linux":  # elsewhere nobody can listen beside it
+            self._port = socket.socket()
+            self._port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._port.bind((ADDRESS, 0))
+            self.port = self._port.getsockname()[1]
         self._server = subprocess.Popen(
             [
                 *(
@@ -77,6 +84,21 @@ class EmbeddedHost:
             self._server.send_signal(signal.SIGCONT)
             self._server.stdin.close()
         self._end(None)
+        if self._port:
+            self._port.close()
+
+    def programs(self) -> list[int]:
+        """The processes that run there for us, grandchildren included."""
+        assert self._server
+        listing = subprocess.run(
+            ["ps", "-A", "-o", "pid=,ppid=,stat="], check=True, capture_output=True, text=True
+        )
+        rows = [line.split() for line in listing.stdout.splitlines()]
+        ours = [self._server.pid]
+        for pid, parent, stat in rows * 3:
+            if int(parent) in ours and int(pid) not in ours and stat[0] != "Z":
+                ours.append(int(pid))
+        return ours[1:]
 
     def _end(self, number: int | None) -> None:
         if self._server:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import click
 
-from fleet.cli import Tree, common
+from fleet.cli import Tree
 
 ENDS = {"|", "&&", "||", ";", ">", ">>", "<", "2>", "2>&1"}
 IN_TEXT = re.compile(r"`(fleet [^`\n]+)`|^\s*\$? ?(fleet [a-z-].*)$", re.MULTILINE)
@@ -28,7 +28,7 @@ def parse(line: str) -> click.Context:
     end = next((number for number, word in enumerate(words) if word in ENDS), len(words))
     # [SELECTOR], … and the like stand for what may be typed there
     wanted = [word for word in words[1:end] if not word.startswith("[") and word not in ("…", "...")]
-    context: click.Context = Tree(name="fleet", params=common()).make_context("fleet", wanted)
+    context: click.Context = Tree().make_context("fleet", wanted)
     while isinstance(context.command, click.Group):
         rest = [*context._protected_args, *context.args]
         name, command, rest = context.command.resolve_command(context, rest)

@@ -7,7 +7,7 @@ import sys
 import pytest
 from click.shell_completion import ShellComplete
 
-from fleet.cli import Tree, common
+from fleet.cli import Tree
 from fleet.completion import Known, index
 from tests.cli.test_startup import HEAVY
 
@@ -34,7 +34,7 @@ def offered(tree: object, words: list[str], incomplete: str) -> list[tuple[str, 
 @pytest.mark.parametrize(("words", "incomplete"), LINES, ids=lambda value: " ".join(value) or "nothing")
 def test_the_index_offers_what_the_verbs_themselves_would(words, incomplete, tmp_path):
     known = offered(Known(index(tmp_path), name="fleet"), words, incomplete)
-    assert sorted(known) == sorted(offered(Tree(name="fleet", params=common()), words, incomplete))
+    assert sorted(known) == sorted(offered(Tree(), words, incomplete))
 
 
 def test_the_index_is_made_once_and_a_damaged_one_again(tmp_path):

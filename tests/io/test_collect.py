@@ -5,7 +5,6 @@ import contextlib
 import os
 import signal
 import sqlite3
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from fleet.core import ages
 from fleet.core.events import Heartbeat, HostFailed, LinkLost, Probed, Sampled
 from fleet.core.inventory import Host
+from fleet.io.servers.collect import THINNED
 from tests.embedded import Embedded, EmbeddedHost
 from tests.io.near import other_key
 from tests.io.watching import watching, wish
@@ -21,18 +21,6 @@ from tests.io.watching import watching, wish
 @pytest.fixture
 def h1(embedded: Embedded) -> EmbeddedHost:
     return embedded.up(1)["h1"]
-
-
-def programs(host: EmbeddedHost) -> list[int]:
-    """The processes that run there for us, grandchildren included."""
-    server = host._server.pid
-    listing = subprocess.run(["ps", "-eo", "pid=,ppid=,stat="], check=True, capture_output=True, text=True)
-    rows = [line.split() for line in listing.stdout.splitlines()]
-    ours = [server]
-    for pid, parent, stat in rows * 3:
-        if int(parent) in ours and int(pid) not in ours and stat[0] != "Z":
-            ours.append(int(pid))
-    return ours[1:]
 
 
 async def test_a_host_is_probed_once_and_then_says_how_it_does(h1: EmbeddedHost, tmp_path: Path):
@@ -44,20 +32,22 @@ async def test_a_host_is_probed_once_and_then_says_how_it_does(h1: EmbeddedHost,
         watch.collector.look_again("h1")
         await watch.more(Sampled, "h1", 2)
         assert len(watch.all(Probed, "h1")) == 1, "a look that finds nothing new is no news"
+    told = watch.all(Sampled, "h1")
     kept = sqlite3.connect(tmp_path / "state" / "fleet.db")
-    assert kept.execute("SELECT COUNT(*) FROM samples").fetchone() == (1,), "the journal keeps few of them"
+    (count,) = kept.execute("SELECT COUNT(*) FROM samples").fetchone()
     kept.close()
+    assert 1 <= count <= 1 + (told[-1].ts - told[0].ts) // THINNED, "the journal keeps few of them"
 
 
 async def test_nothing_is_left_when_nobody_looks_any_more(h1: EmbeddedHost, tmp_path: Path):
     async with watching({"h1": wish(h1)}, tmp_path) as watch:
         await watch.until(lambda: watch.all(Sampled, "h1"))
-        assert programs(h1)
+        assert h1.programs()
     for _ in range(300):
-        if not programs(h1):
+        if not h1.programs():
             break
         await asyncio.sleep(0.02)
-    assert programs(h1) == []
+    assert h1.programs() == []
 
 
 async def test_sshd_that_ended_and_came_back_is_watched_again(h1: EmbeddedHost, tmp_path: Path):
@@ -82,7 +72,7 @@ async def test_a_host_that_hangs_is_stale_then_down_and_right_again(h1: Embedded
         await watch.until(lambda: watch.all(LinkLost, "h1"))
         lost = watch.host("h1")
         assert lost.lost == lost.seen, "it is gone since it was last heard, not since that was noticed"
-        assert watch.word("h1") == "stale"
+        assert ages.host_word(lost, lost.seen + 10, 1.0) == "stale"
         h1.resume()
         await watch.until(lambda: watch.word("h1") == "ready")
         assert len(watch.all(Probed, "h1")) == 1, "the same connection goes on"
@@ -91,7 +81,7 @@ async def test_a_host_that_hangs_is_stale_then_down_and_right_again(h1: Embedded
 async def test_a_loop_that_was_killed_is_started_again(h1: EmbeddedHost, tmp_path: Path):
     async with watching({"h1": wish(h1)}, tmp_path) as watch:
         await watch.until(lambda: watch.all(Sampled, "h1"))
-        for pid in programs(h1):
+        for pid in h1.programs():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         await watch.until(lambda: watch.all(HostFailed, "h1"))

@@ -1,6 +1,7 @@
 """Real llama-servers, asked by the collector over real SSH while they work, sleep, hang and end."""
 
 import asyncio
+import itertools
 import json
 import os
 import signal
@@ -20,6 +21,7 @@ from tests.servers.values import PRINT, SHA, SMOKE, Place, shim
 # The tiny model holds 128 tokens; with a context that is shifted it goes on for as long as we like.
 WISH = {"context": 128, "parallel": 1, "args": {"cache-ram": 0, "context-shift": True}}
 TOKENS = 8_000  # some seconds of work for it
+MANY = 20_000
 
 
 @pytest.fixture
@@ -73,7 +75,7 @@ async def complete(watch: Watch, listen: str, place: Place, count: int) -> dict[
         "/completion",
         key=key,
         body=body.encode(),
-        deadline=90,
+        deadline=240,
     )
     assert answer.status == 200, answer.body
     return json.loads(answer.body)
@@ -87,11 +89,18 @@ async def test_its_rate_is_what_the_server_itself_measures(h1: EmbeddedHost, pla
         assert (idle.slots_busy, idle.slots_total, idle.deferred, idle.context) == (0, 1, 0, 128)
         assert (idle.generation_tps, idle.held) in ((0.0, None), (None, None))
         start = len(watch.all(ServerSampled, "h1"))
-        told = await complete(watch, listen, place, TOKENS)
+        told = await complete(watch, listen, place, MANY)
         busy = [one for one in watch.all(ServerSampled, "h1")[start:] if one.state == "busy"]
-        rates = [one.generation_tps for one in busy if one.generation_tps]
-        mean, own = sum(rates) / len(rates), told["timings"]["predicted_per_second"]
-        assert 0.75 < mean / own < 1.25, (rates, own)
+        looks = [
+            (look.generation_tps, look.ts - before.ts)
+            for before, look in itertools.pairwise(busy)
+            if look.generation_tps
+        ]
+        # what was made before the first look and after the last one is not seen
+        edges = 2 * max(rate for rate, _ in looks) * max(seconds for _, seconds in looks)
+        assert 0.9 * MANY - edges <= sum(rate * seconds for rate, seconds in looks) <= 1.1 * MANY, looks
+        own = told["timings"]["predicted_per_second"]
+        assert 0.75 * min(looks)[0] < own < 1.25 * max(looks)[0], (looks, own)
         assert busy[-1].held == 128 and busy[-1].slots_busy == 1
 
 
@@ -114,7 +123,8 @@ async def test_a_server_that_sleeps_is_left_asleep(h1: EmbeddedHost, place: Plac
         await watch.until(lambda: (one := last(watch)) and one.state == "sleeping")
         count = len(watch.all(ServerSampled, "h1"))
         await watch.until(lambda: len(watch.all(ServerSampled, "h1")) > count + 5)
-        assert {one.state for one in watch.all(ServerSampled, "h1")[count:]} == {"sleeping"}
+        states = {one.state for one in watch.all(ServerSampled, "h1")[count:]}
+        assert "sleeping" in states and not states & {"loading", "ready", "busy"}, "nobody woke it"
         assert last(watch).slots_total is None
 
 

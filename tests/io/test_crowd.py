@@ -80,9 +80,11 @@ async def test_a_host_that_gives_already_is_not_asked_again_by_one_who_comes_lat
     crowd = await crowd_of(tmp_path, lender)
     first = asyncio.create_task(crowd.share(sends.wish(crowd, hosts[0])))
     while "h1" not in crowd.swarm.members:
+        assert not first.done()
         await asyncio.sleep(0)
     second = asyncio.create_task(crowd.share(sends.wish(crowd, hosts[1])))
     while "h3" not in crowd.swarm.members:
+        assert not second.done()
         await asyncio.sleep(0)
     for _ in range(100):
         await asyncio.sleep(0)

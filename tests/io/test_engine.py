@@ -176,9 +176,11 @@ async def test_a_later_round_asks_again_only_for_what_was_not_agreed_to(site: Si
 
 async def test_a_host_that_takes_too_long_is_alone_with_that(site: Site):
     def flow(request: Request, inventory: Inventory, host: str) -> Generator[Any, Any, Any]:
-        yield from once(step("slow", "sleep 60" if host == "h2" else ":"))(request, inventory, host)
+        script = program("sleep 600" if host == "h2" else ":")
+        slow = Step("slow", Run(script, 600.0), "slow:x", "prepare")
+        yield from once(slow)(request, inventory, host)
 
-    results, code = await site.run(Person(), flow, timeout=5.0)
+    results, code = await site.run(Person(), flow, timeout=20.0)
     assert code == 3
     assert results["h2"].exit_code == 5
     assert results["h1"] is None

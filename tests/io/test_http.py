@@ -256,7 +256,7 @@ async def test_a_poller_that_gave_up_starts_clean(host: Transport, tmp_path: Pat
         await polite(head, reader, writer)
 
     async with serving(tmp_path, slow) as listen:
-        poller = Poller(host, listen, deadline=1)
+        poller = Poller(host, listen, deadline=5)
         with pytest.raises(DeadlineError):
             await poller.get("/a")
         is_slow = False

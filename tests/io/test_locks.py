@@ -55,6 +55,7 @@ async def test_inv06_who_was_slow_does_not_get_a_number_that_was_swept_away(plac
         env={"PATH": f"{shims}:{os.environ['PATH']}", "HOME": str(tmp_path)}, stdout=subprocess.PIPE,
     )  # fmt: skip
     while not ready.exists():
+        assert slow.returncode is None
         await asyncio.sleep(0.02)
     for number in ("2", "3"):
         assert await place.lock() == f"acquired {number}"

@@ -8,7 +8,8 @@ import pytest
 from fleet.core.errors import PlanError
 from fleet.core.inventory import Host
 from fleet.core.plan import Artifact, Drained, Ready, Run, Wait, Write
-from fleet.servers.plan import restart_steps, start_steps, steps, stop_steps
+from fleet.servers import by_hand
+from fleet.servers.plan import steps
 from fleet.servers.release import files, release, run_text, socket_path
 from tests.servers.values import PRINT, SHA, facts, instance, server
 
@@ -120,7 +121,7 @@ def test_an_undeclared_server_is_left_alone_unless_pruned():
 
 
 def test_stop_drains_and_holds_with_the_reason():
-    found, _ = stop_steps("laptop", facts(instances=(HERE,)), (), "making room")
+    found, _ = by_hand.stop("laptop", facts(instances=(HERE,)), (), "making room")
     assert kinds(found) == ["Wait", "Run"]
     assert "REASON='making room'\n" in found[1].action.script
     assert found[1].outage
@@ -128,26 +129,26 @@ def test_stop_drains_and_holds_with_the_reason():
 
 def test_stop_of_a_held_server_does_nothing():
     held = replace(HERE, state="stopped", held="x")
-    assert stop_steps("laptop", facts(instances=(held,)), ())[0] == ()
+    assert by_hand.stop("laptop", facts(instances=(held,)), ())[0] == ()
 
 
 def test_start_clears_a_hold_and_leaves_what_runs():
     held = replace(HERE, state="stopped", held="x", is_proven=False)
-    found, _ = start_steps("laptop", facts(instances=(held,)), ())
+    found, _ = by_hand.start("laptop", facts(instances=(held,)), ())
     assert kinds(found) == ["Run", "Wait"]
-    assert start_steps("laptop", facts(instances=(HERE,)), ()) == ((), ("chat runs already",))
+    assert by_hand.start("laptop", facts(instances=(HERE,)), ()) == ((), ("chat runs already",))
 
 
 def test_restart_keeps_a_held_server_unless_it_is_named():
     held = replace(HERE, state="stopped", held="x", is_proven=False)
-    assert restart_steps("laptop", facts(instances=(held,)), ())[0] == ()
-    found, _ = restart_steps("laptop", facts(instances=(held,)), ("chat",))
+    assert by_hand.restart("laptop", facts(instances=(held,)), ())[0] == ()
+    found, _ = by_hand.restart("laptop", facts(instances=(held,)), ("chat",))
     assert phases(found) == ["stop", "start", "health"]
 
 
 def test_a_server_that_is_not_deployed_is_an_error_that_names_those_that_are():
     with pytest.raises(PlanError, match="no server called 'chta'") as error:
-        stop_steps("laptop", facts(instances=(HERE,)), ("chta",))
+        by_hand.stop("laptop", facts(instances=(HERE,)), ("chta",))
     assert "chat" in str(error.value.next)
 
 

@@ -6,7 +6,8 @@ from fleet.core.plan import Drained as DrainedPlan
 from fleet.io.servers.ready import wait_drained, wait_ready
 from fleet.io.shelltext import placed
 from fleet.platforms.probe import parse, probe_program
-from fleet.servers.plan import restart_steps, steps, stop_steps
+from fleet.servers import by_hand
+from fleet.servers.plan import steps
 from tests.servers.test_ready import Reach
 from tests.servers.values import PRINT, SHA, server
 
@@ -57,10 +58,10 @@ async def test_the_second_plan_is_empty_and_every_change_is_followed_by_an_empty
     await here.carry(found)
     assert (await here.plan(parallel=2))[0] == ()
 
-    await here.carry(restart_steps("here", await here.facts(), ())[0])
+    await here.carry(by_hand.restart("here", await here.facts(), ())[0])
     assert (await here.plan(parallel=2))[0] == ()
 
-    await here.carry(stop_steps("here", await here.facts(), (), "making room")[0])
+    await here.carry(by_hand.stop("here", await here.facts(), (), "making room")[0])
     found, notes = await here.plan(parallel=2)
     assert found == ()
     assert "chat is held: making room; fleet start chat@here clears it" in notes
