@@ -25,7 +25,7 @@ from fleet.models.wish import PARALLEL, Wish
 from fleet.servers import shares
 from fleet.servers.companions import notes as served_with
 from fleet.servers.companions import read_extra
-from fleet.servers.settings import cache_ram
+from fleet.servers.memory import cache_ram
 from fleet.servers.tenants import running
 
 if TYPE_CHECKING:

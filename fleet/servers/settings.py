@@ -11,25 +11,21 @@ from typing import TYPE_CHECKING
 
 from fleet.backends.base import BACKENDS
 from fleet.core.facts import Build, Facts
-from fleet.core.plan import Choice, size_text
+from fleet.core.plan import Choice
 from fleet.core.proof import NOTHING, Expected
-from fleet.models.repack import reordered
 from fleet.servers.capabilities import Capabilities
-from fleet.servers.devices import device, device_names, device_totals, listed
+from fleet.servers.devices import device_names, device_totals, listed
 from fleet.servers.flags import translate
+from fleet.servers.memory import HELP, lent
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Server
 
 GIB = 2**30
 PARALLEL = 4
-CACHE_SHARE = 16  # of the host's memory one part in so many is lent to cached prompts
-CACHE_MOST = 2048  # MiB; llama-server's default of 8192 is more than a laptop can lend
-LOCK_SHARE = 0.5  # of the memory; what is locked is lacking everywhere else
 EMBEDDING_BATCH = 2048  # tokens
 
 HERE = "this host"
-HELP = "llama-server --help"
 FIT = "llama.cpp common/fit.cpp"
 HEADER = "the header of the model"
 PAIRS = "llama.cpp docs/build.md, GGML_CUDA_FA_QUANTS"
@@ -101,7 +97,7 @@ def recommend(
         *_sizes(wish, sizing, place),
         *_batches(wish, sizing),
         *_threads(facts),
-        *_memory(facts, backend, sizing),
+        *lent(facts, backend, sizing.weights),
     )
     return tuple(
         Choice(one.name, written[one.name], "set by hand", f"{place[:-1]}.args]")
@@ -254,45 +250,3 @@ def _threads(facts: Facts) -> Iterator[Choice]:
     if (cpu.numa_nodes or 0) > 1:
         why = f"{cpu.numa_nodes} memory nodes have processors: the weights are spread over them"
         yield Choice("numa", "distribute", why, HELP)
-
-
-def _memory(facts: Facts, backend: str, sizing: Sizing) -> Iterator[Choice]:
-    mode, why = load_mode(facts, backend, sizing)
-    yield Choice("load-mode", mode, why, "swap and ulimit -l of this host")
-    mib = cache_ram(facts)
-    why = f"MiB of main memory for prompts that come again: a {CACHE_SHARE}th of it, at most {CACHE_MOST}"
-    if not mib:
-        why = "none: the memory of this host is unknown"
-    yield Choice("cache-ram", mib, why, HELP)
-
-
-def load_mode(facts: Facts, backend: str, sizing: Sizing) -> tuple[str | None, str]:
-    """Whether the weights are kept from being swapped, and why.
-
-    Source: reference HARDWARE.md 12: lock on hosts with swap, where the limit allows it; on
-        macOS locked memory counts against what Metal may have.
-    """
-    memory, weights = facts.memory, sizing.weights
-    if device(backend) is not None:
-        return None, "not locked: the weights lie on the device"
-    if weights is None:
-        return None, "not locked: the size of the weights is unknown"
-    if not memory.swap_total:
-        return None, "not locked: no swap that they could go to"
-    if memory.lockable is None:
-        return None, "not locked: how much may be locked is unknown"
-    if memory.lockable < weights:
-        most, need = size_text(memory.lockable), size_text(weights)
-        return None, f"not locked: {most} may be locked, the weights have {need}"
-    is_twice = bool(reordered(facts, backend))  # beside what is locked
-    if memory.total is None or weights * (1 + is_twice) > memory.total * LOCK_SHARE:
-        return None, f"not locked: {'twice ' * is_twice}the weights are more than half of the memory"
-    return "mmap+mlock", f"the weights ({size_text(weights)}) stay out of the swap"
-
-
-def cache_ram(facts: Facts) -> int:
-    """MiB of host memory for cached prompts: a sixteenth of it, at most 2048, 0 where unknown."""
-    if facts.memory.total is None:
-        return 0
-    whole = round(facts.memory.total / GIB)  # so that the kernel's share changes nothing
-    return min(CACHE_MOST, whole * 1024 // CACHE_SHARE)

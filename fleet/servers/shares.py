@@ -12,7 +12,8 @@ from fleet.models.room import Pool
 from fleet.models.wish import Wish
 from fleet.servers.companions import NONE, Extra
 from fleet.servers.flags import translate
-from fleet.servers.settings import EMBEDDING_BATCH, cache_ram
+from fleet.servers.memory import cache_ram
+from fleet.servers.settings import EMBEDDING_BATCH
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Server

@@ -11,7 +11,7 @@ from fleet.models.layout import layout
 from fleet.models.room import HOST
 from fleet.models.weights import Weights
 from fleet.servers.companions import read_extra
-from fleet.servers.settings import cache_ram
+from fleet.servers.memory import cache_ram
 from fleet.servers.shares import wished
 
 if TYPE_CHECKING:

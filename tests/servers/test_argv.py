@@ -6,7 +6,8 @@ import pytest
 
 from fleet.core.errors import PlanError
 from fleet.servers.argv import argv, listen_error
-from fleet.servers.settings import cache_ram, recommend
+from fleet.servers.memory import cache_ram
+from fleet.servers.settings import recommend
 from tests.servers.values import GIB, RTX, facts, server
 
 
