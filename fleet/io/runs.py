@@ -15,7 +15,8 @@ from fleet.io.door import Door
 from fleet.io.engine import Engine
 from fleet.io.folders import find
 from fleet.io.journal import Journal
-from fleet.io.links import Link, links
+from fleet.io.link import Link
+from fleet.io.links import links
 from fleet.io.locks import Owner
 from fleet.io.ports import Folders
 from fleet.io.world import World, actor

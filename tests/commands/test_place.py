@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from fleet.commands.base import Request
-from fleet.commands.place import Offer, document, flow, lines, verb
+from fleet.commands.place import flow, verb
+from fleet.commands.placing.offer import Offer
+from fleet.commands.placing.shown import document, lines
 from fleet.core.errors import FleetError, PlanError, UnreachableError
 from fleet.core.facts import Build, Facts, Tool
 from fleet.core.flow import LastMeasured, Probe, ReadWeights

@@ -20,6 +20,8 @@ class FileServer(Served):
         busy_at: only those to ranges that begin there; None: to all.
         now: what its clock says, in seconds since 1970; None: the right time.
         rate: bytes/s of each connection; None: as fast as it goes.
+        sent: bytes of files that went over all connections.
+        most: as long as it is set no more of them go; None: all that is asked for.
     """
 
     def __init__(self, data: bytes, address: str = "127.0.0.1") -> None:
@@ -31,6 +33,7 @@ class FileServer(Served):
         self.busy_at: int | None = None
         self.now: float | None = None
         self.rate: float | None = None
+        self.most: int | None = None
         self.signed: dict[str, int] = {}  # how often each signed link still works
         self.closing = threading.Event()
         self._lock = threading.Lock()
@@ -126,10 +129,16 @@ class FileServer(Served):
         began, count = time.monotonic(), 0
         try:
             for at in range(0, len(body), step):
-                request.wfile.write(body[at : at + step])
-                count += len(body[at : at + step])
-                with self._lock:
-                    self.sent += len(body[at : at + step])
+                piece = body[at : at + step]
+                while not self._goes(len(piece)):
+                    if self.closing.wait(0.01):
+                        return
+                try:
+                    request.wfile.write(piece)
+                except OSError:
+                    self._goes(-len(piece))
+                    raise
+                count += len(piece)
                 wait = (
                     0.05
                     if path == "drip"
@@ -146,3 +155,10 @@ class FileServer(Served):
         finally:
             with self._lock:
                 self.open -= 1
+
+    def _goes(self, length: int) -> bool:
+        """Counts bytes before they go: who has them all finds them counted. False: no more may go."""
+        with self._lock:
+            may = length < 0 or self.most is None or self.sent < self.most
+            self.sent += length if may else 0
+        return may

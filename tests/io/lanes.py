@@ -41,7 +41,7 @@ class Site:
         made = BulkLanes("x", self.wish, transport, self.folders, SystemRandom())
         return Chosen(made, only, streams)
 
-    async def push(self, transport, made, moved=lambda count: None) -> int:
+    async def push(self, transport, made, moved=lambda count: None, pace=None) -> int:
         def count_up(sent: int) -> None:
             self.moved += sent
             moved(sent)
@@ -49,7 +49,7 @@ class Site:
         return await push(
             transport, self.world.local, self.world.sha256, self.size, self.world.to, root=self.root,
             generation="", say=lambda *numbers: None, clock=SystemClock(), chunk=CHUNK, moved=count_up,
-            lanes=made, manifests=self.world.manifests, step=256 << 10,
+            lanes=made, manifests=self.world.manifests, step=256 << 10, pace=pace,
         )  # fmt: skip
 
     @property

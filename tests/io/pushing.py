@@ -142,7 +142,7 @@ class Refused:
     """A connection of its own that the host does not take."""
 
     async def feed(self, line, chunks, *, deadline, on_line=None):
-        await anext(aiter(chunks))
+        await anext(aiter(chunks), None)
         raise UnreachableError("no more connections", kind="refused")
 
 

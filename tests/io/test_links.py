@@ -10,7 +10,8 @@ from fleet.core.errors import FleetError, StepError, UnreachableError
 from fleet.core.inventory import Host
 from fleet.io.clock import SystemRandom
 from fleet.io.folders import SystemFolders
-from fleet.io.links import Link, Links, OnLost, links
+from fleet.io.link import Link, OnLost
+from fleet.io.links import Links, links
 from fleet.io.ports import Answer, Transport
 from fleet.io.ssh.gate import Gate
 from tests.io.near import near

@@ -1,18 +1,21 @@
 """Hosts that give chunks of a model to each other: real sshds, each on its own address."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from fleet.io.local import LocalTransport
 from fleet.io.ports import Answer, Chunks
+from fleet.io.share.crowd import Lender
 from fleet.io.share.peer import Offer, Peer
 from fleet.io.ssh.transport import SshTransport
 from fleet.models.swarm import SENDS
 from tests.io.crowds import MIB, PYTHON, Party
+from tests.io.test_crowd import Sends, Silent, crowd_of
 from tests.io.test_ssh_rig import connect, wish
 from tests.rig.hosts import RigHost, Rigs, RunningRig
 
@@ -33,9 +36,15 @@ async def hosts(rigged: RunningRig, tmp_path: Path) -> AsyncIterator[dict[str, S
     found = {name: await connect(wish(rigged[name]), tmp_path / name) for name in NAMES}
     yield found
     for name, transport in found.items():
-        assert peers(rigged[name]) == []
+        await soon(lambda host=rigged[name]: peers(host) == [])
         await transport.close()
-        assert listeners(rigged[name]) == 1  # sshd
+        await soon(lambda host=rigged[name]: listeners(host) == 1)  # sshd
+
+
+async def soon(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not await asyncio.to_thread(is_so):
+            await asyncio.sleep(0.1)
 
 
 def peers(host: RigHost) -> list[str]:
@@ -76,10 +85,23 @@ async def slowly(size: int) -> None:
     await asyncio.sleep(size / 50e6)
 
 
+async def meet(party: Party, count: int) -> None:
+    """Opens a crowd; the controller sends slowly, and nothing before so many hosts have joined."""
+    crowd, joined = await party.open(), asyncio.Event()
+
+    async def pace(size: int) -> None:
+        while not joined.is_set():
+            if len(crowd.swarm.members) == count:
+                joined.set()
+            await asyncio.sleep(0.01)
+        await slowly(size)
+
+    party.pace = pace
+
+
 async def test_four_hosts_share_what_the_controller_sends_about_once(hosts, rigged, tmp_path):
     party = Party(tmp_path, network(rigged))
-    await party.open()
-    party.pace = slowly
+    await meet(party, len(NAMES))
     ssh = {name: Counted(one) for name, one in hosts.items()}
     sent = await party.push_all({name: (one, ROOT) for name, one in ssh.items()})
     assert {digest(rigged[name], party) for name in hosts} == {party.world.sha256}
@@ -110,7 +132,42 @@ async def test_a_host_that_had_it_before_gives_it_and_the_controller_only_helps_
     party.wait_for(lambda: sum(party.came.values()) > 0)
     sent = await party.push_all({name: (hosts[name], ROOT) for name in ("h2", "h3")})
     assert {digest(rigged[name], party) for name in ("h2", "h3")} == {party.world.sha256}
-    assert sum(sent.values()) <= len(party.world.data)
+    assert sum(sent.values()) <= len(party.world.data) + MIB  # the last chunk is a smaller one
+
+
+class Far(Silent):
+    """A host that gives what it has once it is reached."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.is_reached = asyncio.Event()
+
+    def lender(self) -> Lender:
+        async def reach() -> LocalTransport:
+            await self.is_reached.wait()
+            return self
+
+        return Lender(self.name, reach, "python3", "file")
+
+
+async def test_whoever_comes_while_a_lender_is_asked_waits_for_it_as_the_first_one_does(tmp_path):
+    lender, wanting, sends = Far("h1"), [Silent("h2"), Silent("h3")], Sends()
+    crowd = await crowd_of(tmp_path, lender)
+    sharing = [asyncio.create_task(crowd.share(sends.wish(crowd, host))) for host in wanting]
+    async with asyncio.timeout(120):
+        while not all(host.started for host in wanting):
+            await asyncio.sleep(0)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        alone = set(crowd.swarm.members)
+        lender.is_reached.set()
+        while len(crowd.swarm.members) < 3:
+            await asyncio.sleep(0)
+    for task in sharing:
+        task.cancel()
+    await asyncio.gather(*sharing, return_exceptions=True)
+    assert alone == set()
+    assert (lender.started, lender.ended) == (1, 1)
 
 
 async def test_a_host_that_gives_wrong_bytes_is_found_and_dropped(hosts, rigged, tmp_path):
@@ -134,7 +191,7 @@ async def test_a_file_of_another_size_is_not_given(hosts, rigged, tmp_path):
 async def test_a_host_that_dies_or_hangs_midway_is_done_without(hosts, rigged, tmp_path, signal):
     party = Party(tmp_path, network(rigged), chunks=64)
     await lend(party, hosts["h1"], rigged["h1"], party.world.data)
-    rigged["h1"].link(rate=100)
+    rigged["h1"].link(rate=40)
     ended: list[str] = []
     party.wait_for(lambda: bool(ended))
     pushing = asyncio.create_task(party.push_all({name: (hosts[name], ROOT) for name in ("h2", "h3")}))
@@ -178,8 +235,7 @@ async def test_a_host_without_python_gets_it_from_the_controller_and_the_others_
     hosts, rigged, tmp_path
 ):
     party = Party(tmp_path, network(rigged))
-    await party.open()
-    party.pace = slowly
+    await meet(party, 2)
     size = len(party.world.data)
     without, *sent = await asyncio.gather(
         party.push("h1", hosts["h1"], ROOT, python="/usr/bin/no-python3"),
@@ -205,6 +261,7 @@ async def test_a_push_that_is_cancelled_leaves_nothing_running_and_goes_on_later
     party.wait_for(lambda: sum(party.came.values()) < 32 * MIB)
     pushing = asyncio.create_task(party.push_all(where))
     while not all(party.came[name] > 4 * MIB for name in where):
+        assert not pushing.done()
         await asyncio.sleep(0.01)
     pushing.cancel()
     await asyncio.gather(pushing, return_exceptions=True)

@@ -5,6 +5,7 @@ import contextlib
 import json
 import random
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,6 +53,15 @@ async def test_a_file_comes_whole_and_with_what_describes_it(host, server, tmp_p
     assert sorted(path.name for path in host.job.iterdir()) == [
         *("detached", "generation", "log", "pid", "rc", "script")
     ]
+
+
+async def test_bytes_that_come_while_the_file_is_looked_at_are_told_too(curl, server):
+    server.rate = 2 * SIZE  # half a second
+    ls = curl.transport.folder / "ls"
+    ls.write_text(f'#!/bin/sh\n{shutil.which("ls")} "$@"\ncase "$*" in *.part) sleep 1.5 ;; esac\n')
+    ls.chmod(0o755)
+    await curl.pull()
+    assert curl.moved == SIZE
 
 
 async def test_a_second_pull_asks_nothing(curl, server):
@@ -182,29 +192,30 @@ async def test_a_full_disk_is_the_hosts_trouble(tiny_disk, server):
 async def test_a_disk_that_fills_meanwhile_is_the_hosts_trouble_and_keeps_what_came(tiny_disk, host, server):
     server.data = server.data[: 2 * MIB]
     host = Puller(tiny_disk, server, host.tool, lacks=("fallocate",))
-    server.rate = 500_000
+    server.most = MIB
     task = asyncio.ensure_future(host.pull())
     while not (host.part.exists() and host.part.stat().st_size) and not task.done():
         await asyncio.sleep(0.05)
     with contextlib.suppress(OSError), open(tiny_disk / "other", "wb") as other:
         while other.write(bytes(1 << 16)):
             other.flush()
+    server.most = None
     with pytest.raises(StepError, match="the disk is full; what arrived is kept"):
         await task
     assert 0 < host.part.stat().st_size < 2 * MIB
     (tiny_disk / "other").unlink()
-    server.rate = None
     await host.pull()
     assert host.final.read_bytes() == server.data
 
 
 async def test_a_push_ends_a_pull_that_still_runs(curl, server, tmp_path):
     """Somebody went away while the host fetched; two would write into one part."""
-    server.rate = 2_000_000  # for eight seconds
+    server.most = HALF
     task = asyncio.ensure_future(curl.pull())
     while not server.sent and not task.done():
         await asyncio.sleep(0.05)
     task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
     (tmp_path / "here.gguf").write_bytes(server.data)
     await push(
         curl.transport, tmp_path / "here.gguf", curl.sha256, SIZE, f"models/{curl.sha256}/model.gguf",

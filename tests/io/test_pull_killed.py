@@ -73,12 +73,18 @@ def killed(fleet: Controller, moment: Callable[[], bool], *words: str) -> None:
         run.communicate()
 
 
+def slowed(fleet: Controller, server: FileServer) -> None:
+    """From now on the server is slow, and keeps the last tenth of what is missing: no moment is missed."""
+    server.rate = SLOW
+    server.most = server.sent + (len(server.data) - kept(fleet)) * 9 // 10
+
+
 def hurried(fleet: Controller, server: FileServer) -> int:
     """From now on the server is fast and counts anew, once nothing of before is under way; what is kept."""
     server.closing.set()
     until(lambda: server.open == 0)
     server.closing.clear()
-    server.rate, server.sent = None, 0
+    server.rate, server.most, server.sent = None, None, 0
     return kept(fleet)
 
 
@@ -86,7 +92,7 @@ def hurried(fleet: Controller, server: FileServer) -> int:
 def test_a_pull_that_is_killed_is_gone_on_with_by_the_next_which_asks_only_for_the_rest(
     fleet: Controller, server: FileServer, share: float
 ):
-    server.rate = SLOW
+    slowed(fleet, server)
     killed(fleet, lambda: kept(fleet) >= share * len(DATA), "models", "pull", "big")
     assert not list(models(fleet).glob("*.gguf"))
     had = hurried(fleet, server)
@@ -102,9 +108,10 @@ def test_a_pull_that_is_killed_is_gone_on_with_by_the_next_which_asks_only_for_t
 
 
 def test_a_pull_that_is_killed_twice_loses_nothing_of_either(fleet: Controller, server: FileServer):
-    server.rate = SLOW
+    slowed(fleet, server)
     killed(fleet, lambda: kept(fleet) >= 0.3 * len(DATA), "models", "pull", "big")
     first = kept(fleet)
+    slowed(fleet, server)
     killed(fleet, lambda: kept(fleet) >= 0.7 * len(DATA), "models", "pull", "big")
     assert kept(fleet) > first
     had = hurried(fleet, server)
@@ -126,7 +133,7 @@ def test_a_pull_that_is_killed_before_its_first_byte_leaves_nothing_in_the_way(
 
 
 def test_an_interrupted_pull_says_that_the_same_command_goes_on(fleet: Controller, server: FileServer):
-    server.rate = SLOW
+    slowed(fleet, server)
     run = fleet.start("models", "pull", "big", stderr=subprocess.PIPE)
     until(lambda: kept(fleet) >= 0.3 * len(DATA))
     run.send_signal(signal.SIGINT)
@@ -140,9 +147,9 @@ def test_an_interrupted_pull_says_that_the_same_command_goes_on(fleet: Controlle
 
 
 def test_a_file_that_changed_there_while_nobody_pulled_is_never_mixed(fleet: Controller, server: FileServer):
-    server.rate = SLOW
+    slowed(fleet, server)
     killed(fleet, lambda: kept(fleet) >= 0.3 * len(DATA), "models", "pull", "big")
-    server.data, server.tag, server.rate = DATA[::-1], '"two"', None
+    server.data, server.tag, server.rate, server.most = DATA[::-1], '"two"', None, None
     ended = fleet("models", "pull", "big")
     assert ended.code == 6, ended
     assert not list(models(fleet).glob("*.gguf"))
@@ -159,7 +166,8 @@ def test_a_pin_that_is_killed_while_it_is_renewed_is_the_old_one_until_the_new_i
     lock = fleet.folder / "fleet.lock"
     before = lock.read_bytes()
     assert SHA.encode() in before
-    server.data, server.tag, server.rate = GGUF + bytes(16 * MIB), '"two"', SLOW
+    server.data, server.tag = GGUF + bytes(16 * MIB), '"two"'
+    slowed(fleet, server)
     killed(fleet, lambda: kept(fleet) >= 8 * MIB, "models", "pin", "big")
     assert lock.read_bytes() == before
     assert {path.name for path in fleet.folder.iterdir() if path.is_file()} == {
@@ -181,7 +189,7 @@ def test_a_first_pin_that_is_killed_leaves_no_lock_and_the_next_writes_it(
     fleet: Controller, server: FileServer
 ):
     fleet.write([], {}, {"big": {"source": source(server), "allow_unpinned": True}})
-    server.rate = SLOW
+    slowed(fleet, server)
     killed(fleet, lambda: kept(fleet) >= 4 * MIB, "models", "pin", "big")
     assert not (fleet.folder / "fleet.lock").exists()
     had = hurried(fleet, server)

@@ -61,15 +61,14 @@ def published(site: Site) -> list[str]:
     return sorted(sha256 for sha256, _ in pairs)
 
 
-def push(site: Site, *names: str, midway: str) -> tuple[int, list[dict[str, object]]]:
-    """Pushes, and takes all inodes when the model of this name is on its way."""
-    words = [word for name in names for word in ("--model", name)]
-    run = site.controller.start("push", HOST, *words, "--yes", "--jsonl")
+def push(site: Site, name: str) -> tuple[int, list[dict[str, object]]]:
+    """Pushes a model, and takes all inodes when it is on its way."""
+    run = site.controller.start("push", HOST, "--model", name, "--yes", "--jsonl")
     assert run.stdout
     events = []
     for line in run.stdout:
         events.append(json.loads(line))
-        if events[-1]["event"] == "step_progress" and events[-1]["step"] == f"push model {midway}":
+        if events[-1]["event"] == "step_progress" and events[-1]["step"] == f"push model {name}":
             used_up(site.host)
             break
     rest, _ = run.communicate(timeout=120)
@@ -81,14 +80,21 @@ def sha256(site: Site, name: str) -> str:
 
 
 def test_a_file_that_is_on_its_way_has_every_inode_that_it_needs(site: Site):
-    code, events = push(site, "one", midway="one")
+    code, events = push(site, "one")
     assert code == 0, events[-3:]
     assert published(site) == [sha256(site, "one")]
 
 
 def test_what_has_none_yet_is_refused_before_its_first_byte_and_what_arrived_stays(site: Site):
-    code, events = push(site, "one", "two", midway="one")
-    assert code == 1, events[-3:]
+    gate = Gate(site)
+    gate.shut("before", "/model.gguf")
+    run = site.controller.start("push", HOST, "--model", "one", "--model", "two", "--yes", "--jsonl")
+    gate.stopped(run)
+    used_up(site.host)
+    gate.open()
+    said, _ = run.communicate(timeout=120)
+    events = [json.loads(line) for line in said.splitlines()]
+    assert run.returncode == 1, events[-3:]
     (failed,) = [event for event in events if event["event"] == "step_failed"]
     assert "the disk is full" in failed["message"]
     assert "df -i" in failed["next"]

@@ -127,7 +127,7 @@ async def test_a_small_max_sessions_only_makes_it_slower(hosts: Hosts, tmp_path:
         asyncio.create_task(one.run("echo; sleep 1.5", deadline=60, on_line=lambda _, e=event: e.set()))
         for event in begun
     ]
-    await asyncio.gather(*(event.wait() for event in begun))
+    await asyncio.gather(*(asyncio.wait_for(event.wait(), 120) for event in begun))
     shared = SshTransport("x", one._conn, SystemClock(), one._random)
     answers = await asyncio.gather(*(shared.run(f"echo {n}", deadline=60) for n in range(6)))
     assert [answer.out for answer in answers] == [b"%d\n" % n for n in range(6)]
@@ -183,7 +183,7 @@ async def test_a_socket_on_the_host_is_reached(h1: SshTransport) -> None:
     begun = asyncio.Event()
     script = f'rm -f /tmp/b1.sock; python3 -c "{server}"'
     running = asyncio.create_task(h1.run(script, deadline=30, on_line=lambda _: begun.set()))
-    await begun.wait()
+    await asyncio.wait_for(begun.wait(), 120)
     stream = await h1.open("/tmp/b1.sock", deadline=10)
     await stream.write(b"hello")
     assert await stream.read(99) == b"HELLO"
@@ -200,7 +200,7 @@ async def test_a_killed_session_is_never_a_success(hosts: Hosts, tmp_path: Path)
     running = asyncio.create_task(
         transport.run("echo a; sleep 60", deadline=50, on_line=lambda _: begun.set())
     )
-    await begun.wait()
+    await asyncio.wait_for(begun.wait(), 120)
     hosts["h1"].exec("pkill", "-KILL", "-f", "sshd: fleet")
     with pytest.raises(UnreachableError) as error:
         await running

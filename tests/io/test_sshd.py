@@ -58,7 +58,7 @@ async def test_a_command_that_writes_ends_when_the_connection_does(tmp_path: Pat
         running = asyncio.create_task(
             host.run(f"trap '' PIPE; {script}", deadline=60, on_line=lambda _: begun.set())
         )
-        await begun.wait()
+        await asyncio.wait_for(begun.wait(), 120)
         host.abort()
         await asyncio.gather(running, return_exceptions=True)
         async with asyncio.timeout(20):

@@ -8,8 +8,9 @@ from fleet.core.errors import PlanError
 from fleet.core.facts import Cpu, Gpu, Memory
 from fleet.io.models.memory import read_header
 from fleet.models.layout import layout
+from fleet.servers.context import contexts
 from fleet.servers.shares import Case, recommended
-from fleet.servers.sizing import contexts, size
+from fleet.servers.sizing import size
 from tests.servers.values import GIB, RTX, facts, server
 from tests.shapes import Q4_K, SHAPES, write
 

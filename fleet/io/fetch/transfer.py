@@ -48,6 +48,7 @@ class Transfer:
         self._at: str | None = None  # a link that works: where redirects led, or a signed one
         self._has_ranges = True
         self._came = self._changes = 0
+        self._heard = 0.0  # when the last byte came, over any connection
         self._active = 0
         self._is_planned = self._is_waiting = False
         self._queue: collections.deque[Piece] = collections.deque()
@@ -107,7 +108,7 @@ class Transfer:
                         if busy.wait is not None:
                             await self._wait(piece, busy.host, busy.wait)
                     except httpx.TransportError as error:
-                        if isinstance(error, httpx.TimeoutException) and self._active == 1:
+                        if isinstance(error, httpx.TimeoutException) and self._is_silent():
                             raise self._silent() from error
                         self._forgive(piece, error)
         finally:
@@ -225,6 +226,7 @@ class Transfer:
                 self._part.write(piece.start, kept)
                 piece.start += len(kept)
                 self._came += len(kept)
+                self._heard = time.monotonic()
             if len(kept) < len(data) or (has_more and piece.start == piece.end):
                 return  # leaving breaks the connection, which is right: more comes than was wanted
         if piece.end is not None and piece.start < piece.end and piece.start != stop:
@@ -277,6 +279,10 @@ class Transfer:
         self._is_waiting = True
         await self._sleep(seconds)
         self._is_waiting = False
+
+    def _is_silent(self) -> bool:
+        """Whether nobody hears the server: the last one at work, or one that left a moment ago."""
+        return self._active == 1 and time.monotonic() - self._heard >= self._idle
 
     def _silent(self) -> DeadlineError:
         return DeadlineError(

@@ -78,6 +78,7 @@ while [ "$held" -lt "$SIZE" ]; do
         rm -f "$part"
         blame "more comes than the $SIZE bytes that it should have"
     fi
+    [ "$held" -eq "$shown" ] || echo "[$held/$SIZE bytes]" # the tool ended while its file was looked at
     [ "$held" -lt "$SIZE" ] || break
     case $tool:$status in
         *:0)

@@ -76,6 +76,7 @@ class Crowd:
         self._wishes: dict[str, Wish] = {}
         self._ends: dict[str, asyncio.Future[None]] = {}
         self._tasks: dict[asyncio.Task[None], str] = {}  # what is under way, and for which host
+        self._borrowing: set[asyncio.Task[None]] = set()  # lenders that are being asked
 
     async def share(self, wish: Wish) -> None:
         """Every chunk is on the host and right when it returns; it may go on giving them to others.
@@ -96,9 +97,10 @@ class Crowd:
         try:
             idle = [lender for lender in self._lenders if lender.host not in self._peers]
             self._lenders = [lender for lender in self._lenders if lender.host in self._peers]
-            lending = [self._spawn(self._borrow(lender), lender.host) for lender in idle]
-            if lending:  # else a fast line from here would have brought all before they are ready
-                await asyncio.wait(lending, timeout=LENDING)
+            self._borrowing = {one for one in self._borrowing if not one.done()}
+            self._borrowing |= {self._spawn(self._borrow(lender), lender.host) for lender in idle}
+            if self._borrowing:  # else a fast line from here would have brought all before they are ready
+                await asyncio.wait(set(self._borrowing), timeout=LENDING)
             self._join(host, wish.push.right, wants=True)
             self._go_on()
             await end

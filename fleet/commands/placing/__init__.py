@@ -1,0 +1,1 @@
+"""What `fleet place` asks of each host and says of all."""
