@@ -58,9 +58,6 @@ fleet_instance() {
             weights_of "$service/log/server.log" | sed 's/^/weights /'
         fi
     fi
-    if [ -f "$service/starts" ]; then
-        told restarts "$(($(grep -c . "$service/starts") - 1))"
-    fi
     case $kind in
         systemd) fleet_instance_systemd ;;
         launchd) fleet_instance_launchd ;;
@@ -75,6 +72,10 @@ fleet_instance() {
             fi
             ;;
     esac
+    # after the state, so that one that gave up has all its starts behind it
+    if [ -f "$service/starts" ]; then
+        told restarts "$(($(grep -c . "$service/starts") - 1))"
+    fi
     told state "$state"
     told exit "$exited"
     if [ "$state" = failed ] || { [ "$state" = starting ] && [ -n "$exited" ]; }; then
