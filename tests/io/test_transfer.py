@@ -14,8 +14,8 @@ import pytest
 from fleet.core.errors import DeadlineError, FleetError, PlanError
 from fleet.io.fetch import part_file
 from fleet.io.fetch.answers import Want
+from fleet.io.fetch.arrivals import progress
 from fleet.io.fetch.download import download
-from fleet.io.fetch.pieces import progress
 from tests.io.files import FileServer
 
 DATA = random.Random(7).randbytes(24 << 20)

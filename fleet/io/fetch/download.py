@@ -10,9 +10,10 @@ import httpx
 from fleet.core.errors import FleetError
 from fleet.io.fetch import answers
 from fleet.io.fetch.answers import ANY, Want
+from fleet.io.fetch.arrivals import Say
 from fleet.io.fetch.part_file import FULL, PartFile, no_room
 from fleet.io.fetch.part_file import forget as forget
-from fleet.io.fetch.transfer import Say, Sleep, Transfer
+from fleet.io.fetch.transfer import Sleep, Transfer
 
 IDLE = 60.0  # seconds without an answer, or with next to nothing in it, before we give up
 

@@ -1,8 +1,6 @@
-"""What the connections of one download say to one another, and what of it people are told."""
+"""What the connections of one download say to one another."""
 
 from dataclasses import dataclass
-
-from fleet.core.plan import seconds_text, size_text
 
 
 @dataclass(slots=True)
@@ -24,13 +22,3 @@ class Busy(Exception):
 
     def __init__(self, host: str, wait: int | None) -> None:
         self.host, self.wait = host, wait
-
-
-def progress(done: int, size: int | None, came: int, seconds: float) -> str:
-    """How far it is, how fast, and how long it will take; what is unknown is left out."""
-    words = [f"{size_text(done)} of {size_text(size)}" if size else size_text(done)]
-    if came and seconds > 0:
-        words.append(f"{size_text(came / seconds)}/s")
-        if size:
-            words.append(f"{seconds_text((size - done) * seconds / came)} left")
-    return ", ".join(words)

@@ -2,7 +2,6 @@
 
 import asyncio
 import collections
-import time
 from collections.abc import Awaitable, Callable
 
 import httpx
@@ -11,21 +10,18 @@ from fleet.core.errors import DeadlineError, FleetError, PlanError
 from fleet.core.plan import seconds_text
 from fleet.io.fetch import answers, spans
 from fleet.io.fetch.answers import ANY, Want
-from fleet.io.fetch.part_file import PartFile, forget, make_room
-from fleet.io.fetch.pieces import Busy, Changed, Piece, progress
+from fleet.io.fetch.arrivals import Arrivals, Say
+from fleet.io.fetch.part_file import PartFile, forget
+from fleet.io.fetch.pieces import Busy, Changed, Piece
 
 BREAKS = 5  # connections that may break over one piece, before that much of it came:
 RENEWED = 16 << 20  # bytes
-SLOWEST = 1000  # bytes/s
-TELL = 5.0  # seconds between two reports
-SAVE = 1.0  # seconds between two notes of what is there
 MOST_WAIT = 300  # seconds that a server may ask us to wait
 WORTH = 64 << 20  # bytes that make one more connection worth its while
 MOST = 8  # connections, unless a person wants more
 GONE = (401, 403, 404, 410)  # what a link says that is no longer signed
 BUSY = (429, 503)
 
-Say = Callable[[str], None]
 Sleep = Callable[[float], Awaitable[None]]
 
 
@@ -47,10 +43,9 @@ class Transfer:
         self._idle, self._want, self._sleep = idle, want, sleep
         self._at: str | None = None  # a link that works: where redirects led, or a signed one
         self._has_ranges = True
-        self._came = self._changes = 0
-        self._heard = 0.0  # when the last byte came, over any connection
-        self._active = 0
-        self._is_planned = self._is_waiting = False
+        self._arrivals = Arrivals(url, part, say, idle)
+        self._active = self._changes = 0
+        self._is_planned = False
         self._queue: collections.deque[Piece] = collections.deque()
         self._group: asyncio.TaskGroup | None = None
 
@@ -84,7 +79,7 @@ class Transfer:
     async def _round(self) -> None:
         try:
             async with asyncio.TaskGroup() as outer:
-                watch = outer.create_task(self._watch())
+                watch = outer.create_task(self._arrivals.watch())
                 async with asyncio.TaskGroup() as self._group:
                     self._group.create_task(self._work())
                 watch.cancel()
@@ -225,35 +220,11 @@ class Transfer:
             if kept:
                 self._part.write(piece.start, kept)
                 piece.start += len(kept)
-                self._came += len(kept)
-                self._heard = time.monotonic()
+                self._arrivals.add(len(kept))
             if len(kept) < len(data) or (has_more and piece.start == piece.end):
                 return  # leaving breaks the connection, which is right: more comes than was wanted
         if piece.end is not None and piece.start < piece.end and piece.start != stop:
             raise httpx.RemoteProtocolError("the connection ended early")
-
-    async def _watch(self) -> None:
-        """Writes down what came, tells it, and leaves a server that only drips."""
-        began = told = window = time.monotonic()
-        seen = saved = 0
-        while True:
-            await asyncio.sleep(min(SAVE, self._idle / 2))
-            now = time.monotonic()
-            if saved != self._came:
-                saved = self._came
-                await self._part.keep()
-            if now - window > self._idle:
-                if self._came and not self._is_waiting and self._came - seen < SLOWEST * self._idle:
-                    raise DeadlineError(
-                        f"{answers.host(self._url)} sends less than {SLOWEST} bytes a second",
-                        next="the same command again; it goes on where it stopped",
-                    )
-                window, seen = now, self._came
-                if self._part.size is None:
-                    make_room(self._part.path, None)
-            if now - told > TELL:
-                told = now
-                self._say(progress(spans.count(self._part.done), self._part.size, self._came, now - began))
 
     def _forgive(self, piece: Piece, error: httpx.TransportError) -> None:
         """One broken connection more; raises when there were too many of them."""
@@ -261,7 +232,7 @@ class Transfer:
             piece.breaks = 0
         piece.broke_at = piece.start
         piece.breaks += 1
-        is_final = isinstance(error, httpx.ConnectError) and not self._came
+        is_final = isinstance(error, httpx.ConnectError) and not self._arrivals.came
         if isinstance(error, httpx.UnsupportedProtocol) or is_final or piece.breaks >= BREAKS:
             if isinstance(error, httpx.TimeoutException):
                 raise self._silent() from error
@@ -276,13 +247,12 @@ class Transfer:
                 next=f"wait {seconds_text(seconds)}, then the same command again; it goes on",
             )
         self._say(f"{host} asks us to wait {seconds} s")
-        self._is_waiting = True
-        await self._sleep(seconds)
-        self._is_waiting = False
+        with self._arrivals.waiting():
+            await self._sleep(seconds)
 
     def _is_silent(self) -> bool:
         """Whether nobody hears the server: the last one at work, or one that left a moment ago."""
-        return self._active == 1 and time.monotonic() - self._heard >= self._idle
+        return self._active == 1 and self._arrivals.quiet() >= self._idle
 
     def _silent(self) -> DeadlineError:
         return DeadlineError(

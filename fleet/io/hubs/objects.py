@@ -9,7 +9,7 @@ from fleet.core.errors import PlanError
 from fleet.core.plan import size_text
 from fleet.io.fetch import answers, download
 from fleet.io.fetch.answers import Want
-from fleet.io.fetch.transfer import Say
+from fleet.io.fetch.arrivals import Say
 from fleet.io.hubs.access import Access
 from fleet.io.hubs.bucket import Bucket, Seen
 from fleet.io.models import learned
