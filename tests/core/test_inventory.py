@@ -117,7 +117,7 @@ documents = st.dictionaries(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(documents)
 def test_whatever_the_document_holds_only_an_inventory_error_comes_out(document: dict[str, Any]) -> None:
     try:

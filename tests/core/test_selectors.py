@@ -105,7 +105,7 @@ def test_a_server_may_be_named_with_its_host() -> None:
             split_server(wrong)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.text("abgpu-12@^+,:*?[]!all ", max_size=12) | st.text(max_size=6), max_size=4))
 def test_whatever_is_typed_hosts_or_a_usage_error_come_out(items: list[str]) -> None:
     try:

@@ -217,7 +217,7 @@ def test_an_edit_that_would_break_the_file_writes_nothing(tmp_path: Path, operat
     assert [file.name for file in tmp_path.iterdir()] == ["inventory.toml"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_a_mangled_inventory_gives_only_inventory_errors(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -246,7 +246,7 @@ comments = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"])
 lines = st.sampled_from(["", "  ", "\t"]) | comments.map(lambda text: f"# {text}")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(lines, max_size=4),
     st.lists(lines, max_size=4),

@@ -208,7 +208,7 @@ def test_an_answer_without_one_of_its_sections_is_still_facts(name):
             parse("here", text.replace(block, "").encode(), "nonce", 1.0)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.data())
 def test_no_answer_of_a_host_breaks_a_parser(data):
     """Whatever stands in one section: facts, never a traceback."""
