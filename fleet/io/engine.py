@@ -9,13 +9,12 @@ from fleet.core.bundle import Bundle, Bundled, ReadRecords
 from fleet.core.choices import ListFiles
 from fleet.core.conversion import AskState, HeldModel, ReadOrigin, ReadText
 from fleet.core.edits import RenewModel
-from fleet.core.errors import DeadlineError, FleetError, PlanError
-from fleet.core.events import Confirmed, HostDone, HostFailed, Planned
+from fleet.core.errors import DeadlineError, FleetError
+from fleet.core.events import HostDone, HostFailed
 from fleet.core.flow import (
     AskOracle,
     Carry,
     Claim,
-    Claimed,
     Confirm,
     FindModel,
     FindTree,
@@ -31,15 +30,15 @@ from fleet.core.flow import (
     Say,
     Tail,
 )
-from fleet.core.plan import Artifact, Plan
 from fleet.core.routes import FindRoutes, Route
 from fleet.core.stock import CheckCached, Pull, ReadHeld, ReadStock, Survey
 from fleet.core.talks import Complete, Forward
 from fleet.io import report, talk
+from fleet.io.agreement import Agreement
 from fleet.io.artifacts import Artifacts
+from fleet.io.builds.claims import Claims
 from fleet.io.carry import Carrier
 from fleet.io.crash import bug
-from fleet.io.door import Question
 from fleet.io.gather import Gather
 from fleet.io.hubs import offers
 from fleet.io.inventory import onboard
@@ -48,7 +47,7 @@ from fleet.io.models.stock import Stock
 from fleet.io.push.pace import Paces, limit
 from fleet.io.servers.looks import look
 from fleet.io.servers.programs import said
-from fleet.io.world import World, actor
+from fleet.io.world import World
 
 
 class Engine:
@@ -81,14 +80,11 @@ class Engine:
         paces = Paces(world.clock, limit(request["limit_rate"]), len(hosts))
         self.carrier = Carrier(world, self.artifacts, asyncio.Semaphore(jobs), paces)
         self.hosts = hosts
-        self.claims: Gather[Claim, Claimed] = Gather(hosts, self._settle_claims)
-        self.confirms: Gather[Plan, bool] = Gather(hosts, self._settle_plans)
+        self.claims = Claims(world, self.carrier.builders, hosts, self.carrier.fetch)
+        self.agreement = Agreement(world, name, verb.level, hosts, request.dry_run)
         self.crowds = self.carrier.deliveries.crowds
         self.routes: Gather[FindRoutes, Mapping[str, Route]] = Gather(hosts, self.crowds.settle)
         self.bundles: Gather[Bundle, Bundled] = Gather(hosts, lambda parts: report.write(world, parts))
-        self._covered: dict[str, set[str]] = {}
-        self._claimed: set[str] = set()
-        self._confirmed: set[str] = set()
         self._changed: set[str] = set()
 
     async def run(self) -> dict[str, Any]:
@@ -116,7 +112,7 @@ class Engine:
         finally:
             self.claims.leave(host)
             self.routes.leave(host)
-            self.confirms.leave(host)
+            self.agreement.leave(host)
             self.bundles.leave(host)
             self.carrier.builders.abandon(host)
             self.crowds.leave(host)
@@ -168,9 +164,12 @@ class Engine:
                 self.claims.leave(host)
                 return await self.crowds.routes(host, need, self.routes)
             case Claim():
-                return await self._claim(host, need)
+                return await self.claims.ask(host, need)
             case Confirm(plan):
-                return await self._confirm(host, plan)
+                self.claims.leave(host)
+                self.routes.leave(host)
+                self.crowds.expect(host, plan)
+                return await self.agreement.ask(host, plan)
             case Carry(plan):
                 self._changed.add(host)
                 return await self.carrier.carry(plan)
@@ -210,80 +209,3 @@ class Engine:
                 return await self.stock.answer(need)
             case _:
                 return await onboard.answer(need, world)
-
-    async def _claim(self, host: str, claim: Claim) -> Claimed:
-        if host in self._claimed:
-            return await self._settle_one(claim)
-        self._claimed.add(host)
-        return await self.claims.ask(host, claim)
-
-    async def _settle_claims(self, claims: Mapping[str, Claim]) -> Mapping[str, Claimed]:
-        heaviest_first = sorted(claims.values(), key=lambda claim: (-claim.weight, claim.host))
-        return {claim.host: await self._settle_one(claim) for claim in heaviest_first}
-
-    async def _settle_one(self, claim: Claim) -> Claimed:
-        wanted = Artifact("build", claim.fingerprint, claim.fingerprint, None)
-        cached = None if claim.rebuild else await asyncio.to_thread(self.world.cache.path, wanted)
-        if cached is not None:
-            return Claimed("cache", size=cached.stat().st_size)
-        builder = self.carrier.builders.of(claim.fingerprint)
-        if builder is not None and builder != claim.host:
-            return Claimed("twin", builder=builder)
-        holder = None if claim.rebuild else self._holder(claim)
-        if holder is not None:
-            self.carrier.builders.lend(
-                claim.fingerprint, holder, lambda: self.carrier.fetch(holder, claim.fingerprint)
-            )
-            return Claimed("twin", builder=holder)
-        self.carrier.builders.appoint(claim.fingerprint, claim.host)
-        return Claimed("us")
-
-    def _holder(self, claim: Claim) -> str | None:
-        """A host of this run that has the build: an earlier run was cut off before it was fetched."""
-        if self.carrier.builders.failed(claim.fingerprint):
-            return None
-        return next(
-            (
-                host
-                for host, facts in self.world.facts.items()
-                if host != claim.host and any(one.fingerprint == claim.fingerprint for one in facts.builds)
-            ),
-            None,
-        )
-
-    async def _confirm(self, host: str, plan: Plan) -> bool:
-        self.claims.leave(host)
-        self.routes.leave(host)
-        self.crowds.expect(host, plan)
-        self.world.say(
-            Planned(
-                **self.world.stamp(host or None),
-                steps=tuple(step.title for step in plan.steps),
-                notes=plan.notes,
-                phases=tuple(step.phase for step in plan.steps),
-            )
-        )
-        keys = {step.key for step in plan.steps}
-        if host in self._confirmed:
-            is_covered = keys <= self._covered.get(host, set())
-            agreed = bool(keys) if is_covered else await self._ask_people((plan,), is_repeat=True)
-        else:
-            self._confirmed.add(host)
-            agreed = await self.confirms.ask(host, plan)
-        if agreed:
-            self._covered.setdefault(host, set()).update(keys)
-            self.world.say(Confirmed(**self.world.stamp(host or None), actor=actor(), steps=len(keys)))
-        return agreed
-
-    async def _settle_plans(self, plans: Mapping[str, Plan]) -> Mapping[str, bool]:
-        ordered = tuple(plans[host] for host in self.hosts if host in plans and plans[host].steps)
-        agreed = await self._ask_people(ordered) if ordered else False
-        return {host: agreed and bool(plan.steps) for host, plan in plans.items()}
-
-    async def _ask_people(self, plans: tuple[Plan, ...], is_repeat: bool = False) -> bool:
-        if self.request.dry_run:
-            return False
-        if self.verb.level == 0:
-            raise PlanError(f"{self.name} only looks; it cannot change a host")
-        level = self.verb.level if len(plans) < 2 else max(2, self.verb.level)
-        return await self.world.door.confirm(Question(self.name, level, plans, is_repeat))
