@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterator
 
@@ -27,7 +28,8 @@ class Arrivals:
     def __init__(self, url: str, part: PartFile, say: Say, idle: float) -> None:
         self._url, self._part, self._say, self._idle = url, part, say, idle
         self.came = 0  # bytes
-        self._heard = 0.0  # when the last of them came
+        self._heard = -math.inf  # when the server was last heard
+        self._window, self._seen = 0.0, 0  # since when it is judged, and what had come by then
         self._is_waiting = False
 
     def add(self, count: int) -> None:
@@ -35,7 +37,7 @@ class Arrivals:
         self._heard = time.monotonic()
 
     def quiet(self) -> float:
-        """Seconds since the last byte came over any connection."""
+        """Seconds since the server was heard over any connection; infinite before."""
         return time.monotonic() - self._heard
 
     @contextlib.contextmanager
@@ -46,6 +48,8 @@ class Arrivals:
             yield
         finally:
             self._is_waiting = False
+            self._heard = self._window = time.monotonic()
+            self._seen = self.came
 
     async def watch(self) -> None:
         """Writes down what came, tells it, and leaves a server that only drips.
@@ -54,21 +58,22 @@ class Arrivals:
             DeadlineError: it sends too little.
             OSError: where the disk does.
         """
-        began = told = window = time.monotonic()
-        seen = saved = 0
+        began = told = self._window = time.monotonic()
+        saved = 0
         while True:
             await asyncio.sleep(min(SAVE, self._idle / 2))
             now = time.monotonic()
             if saved != self.came:
                 saved = self.came
                 await self._part.keep()
-            if now - window > self._idle:
-                if self.came and not self._is_waiting and self.came - seen < SLOWEST * self._idle:
+            if now - self._window > self._idle:
+                is_slow = self.came - self._seen < SLOWEST * self._idle
+                if self.came and not self._is_waiting and is_slow:
                     raise DeadlineError(
                         f"{answers.host(self._url)} sends less than {SLOWEST} bytes a second",
                         next="the same command again; it goes on where it stopped",
                     )
-                window, seen = now, self.came
+                self._window, self._seen = now, self.came
                 if self._part.size is None:
                     make_room(self._part.path, None)
             if now - told > TELL:

@@ -251,7 +251,7 @@ class Transfer:
             await self._sleep(seconds)
 
     def _is_silent(self) -> bool:
-        """Whether nobody hears the server: the last one at work, or one that left a moment ago."""
+        """Whether only one connection is at work, and no byte came over any for too long."""
         return self._active == 1 and self._arrivals.quiet() >= self._idle
 
     def _silent(self) -> DeadlineError:
