@@ -94,3 +94,53 @@ async def test_a_host_that_gives_already_is_not_asked_again_by_one_who_comes_lat
         task.cancel()
     await asyncio.gather(first, second, return_exceptions=True)
     assert (lender.started, lender.ended) == (1, 1)
+
+
+class Far(Silent):
+    """A host that gives what it has once it is reached."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.is_reached = asyncio.Event()
+        self.asked = 0
+
+    def lender(self) -> Lender:
+        async def reach() -> LocalTransport:
+            self.asked += 1
+            await self.is_reached.wait()
+            return self
+
+        return Lender(self.name, reach, "python3", "file")
+
+
+async def test_whoever_comes_while_a_lender_is_asked_waits_for_it_as_the_first_one_does(tmp_path):
+    lender, wanting, sends = Far("h1"), [Silent("h2"), Silent("h3")], Sends()
+    crowd = await crowd_of(tmp_path, lender)
+    sharing = [asyncio.create_task(crowd.share(sends.wish(crowd, host))) for host in wanting]
+    async with asyncio.timeout(120):
+        while not all(host.started for host in wanting):
+            await asyncio.sleep(0)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        alone = set(crowd.swarm.members)
+        lender.is_reached.set()
+        while len(crowd.swarm.members) < 3:
+            await asyncio.sleep(0)
+    for task in sharing:
+        task.cancel()
+    await asyncio.gather(*sharing, return_exceptions=True)
+    assert alone == set()
+    assert (lender.started, lender.ended) == (1, 1)
+
+
+async def test_a_lender_that_nobody_waited_for_in_the_end_is_asked_again_by_the_next(tmp_path):
+    lender, hosts, sends = Far("h1"), [Silent("h2"), Silent("h3")], Sends()
+    crowd = await crowd_of(tmp_path, lender)
+    async with asyncio.timeout(120):
+        for host in hosts:
+            sharing = asyncio.create_task(crowd.share(sends.wish(crowd, host)))
+            while not (host.started and lender.asked == hosts.index(host) + 1):
+                await asyncio.sleep(0)
+            sharing.cancel()
+            await asyncio.gather(sharing, return_exceptions=True)
+    assert lender.asked == 2

@@ -8,14 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
-from fleet.io.local import LocalTransport
 from fleet.io.ports import Answer, Chunks
-from fleet.io.share.crowd import Lender
 from fleet.io.share.peer import Offer, Peer
 from fleet.io.ssh.transport import SshTransport
 from fleet.models.swarm import SENDS
 from tests.io.crowds import MIB, PYTHON, Party
-from tests.io.test_crowd import Sends, Silent, crowd_of
 from tests.io.test_ssh_rig import connect, wish
 from tests.rig.hosts import RigHost, Rigs, RunningRig
 
@@ -133,41 +130,6 @@ async def test_a_host_that_had_it_before_gives_it_and_the_controller_only_helps_
     sent = await party.push_all({name: (hosts[name], ROOT) for name in ("h2", "h3")})
     assert {digest(rigged[name], party) for name in ("h2", "h3")} == {party.world.sha256}
     assert sum(sent.values()) <= len(party.world.data) + MIB  # the last chunk is a smaller one
-
-
-class Far(Silent):
-    """A host that gives what it has once it is reached."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.is_reached = asyncio.Event()
-
-    def lender(self) -> Lender:
-        async def reach() -> LocalTransport:
-            await self.is_reached.wait()
-            return self
-
-        return Lender(self.name, reach, "python3", "file")
-
-
-async def test_whoever_comes_while_a_lender_is_asked_waits_for_it_as_the_first_one_does(tmp_path):
-    lender, wanting, sends = Far("h1"), [Silent("h2"), Silent("h3")], Sends()
-    crowd = await crowd_of(tmp_path, lender)
-    sharing = [asyncio.create_task(crowd.share(sends.wish(crowd, host))) for host in wanting]
-    async with asyncio.timeout(120):
-        while not all(host.started for host in wanting):
-            await asyncio.sleep(0)
-        for _ in range(100):
-            await asyncio.sleep(0)
-        alone = set(crowd.swarm.members)
-        lender.is_reached.set()
-        while len(crowd.swarm.members) < 3:
-            await asyncio.sleep(0)
-    for task in sharing:
-        task.cancel()
-    await asyncio.gather(*sharing, return_exceptions=True)
-    assert alone == set()
-    assert (lender.started, lender.ended) == (1, 1)
 
 
 async def test_a_host_that_gives_wrong_bytes_is_found_and_dropped(hosts, rigged, tmp_path):

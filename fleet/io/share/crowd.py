@@ -77,6 +77,7 @@ class Crowd:
         self._ends: dict[str, asyncio.Future[None]] = {}
         self._tasks: dict[asyncio.Task[None], str] = {}  # what is under way, and for which host
         self._borrowing: set[asyncio.Task[None]] = set()  # lenders that are being asked
+        self._patience = 0.0  # until when everybody waits for them
 
     async def share(self, wish: Wish) -> None:
         """Every chunk is on the host and right when it returns; it may go on giving them to others.
@@ -95,12 +96,7 @@ class Crowd:
         end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._peers[host], self._wishes[host], self._ends[host] = peer, wish, end
         try:
-            idle = [lender for lender in self._lenders if lender.host not in self._peers]
-            self._lenders = [lender for lender in self._lenders if lender.host in self._peers]
-            self._borrowing = {one for one in self._borrowing if not one.done()}
-            self._borrowing |= {self._spawn(self._borrow(lender), lender.host) for lender in idle}
-            if self._borrowing:  # else a fast line from here would have brought all before they are ready
-                await asyncio.wait(set(self._borrowing), timeout=LENDING)
+            await self._ask_lenders()
             self._join(host, wish.push.right, wants=True)
             self._go_on()
             await end
@@ -141,11 +137,27 @@ class Crowd:
         for source, to in self.swarm.join(host, held, wants=wants, can_share=True):
             self._spawn(self._ask(source, to), to)
 
+    async def _ask_lenders(self) -> None:
+        """Until all that have the model give it or cannot; else a fast line from here would be first."""
+        idle = [lender for lender in self._lenders if lender.host not in self._peers]
+        self._lenders = [lender for lender in self._lenders if lender.host in self._peers]
+        self._borrowing = {one for one in self._borrowing if not one.done()}
+        if idle:
+            self._patience = self._clock.monotonic() + LENDING
+        self._borrowing |= {self._spawn(self._borrow(lender), lender.host) for lender in idle}
+        left = self._patience - self._clock.monotonic()
+        if self._borrowing and left > 0:
+            await asyncio.wait(set(self._borrowing), timeout=left)
+
     async def _borrow(self, lender: Lender) -> None:
         """A host that has the model gives it too, where it can."""
         with contextlib.suppress(FleetError, PeerError):
-            peer = self._peer(await lender.reach(), lender.python)
-            await peer.start(self._offer(lender.file, is_whole=True))
+            try:
+                peer = self._peer(await lender.reach(), lender.python)
+                await peer.start(self._offer(lender.file, is_whole=True))
+            except asyncio.CancelledError:  # nobody wants any of it just now
+                self._lenders.append(lender)
+                raise
             self._lenders.append(lender)
             self._peers[lender.host] = peer
             self._join(lender.host, frozenset(range(len(self.manifest.chunks))), wants=False)
