@@ -15,32 +15,33 @@ size_of() {
 final=$FLEET_ROOT/$TO
 part=$FLEET_ROOT/parts/$NAME.part
 
-fence
-if [ -L "$part" ] || [ ! -f "$part" ]; then
-    # A program whose link was lost may have gone on to publish it; what bears its hash was found right first.
-    case $TO in
-        "models/$NAME/"*)
-            if [ ! -e "$part" ] && [ -f "$final" ] && [ ! -L "$final" ] && [ "$(size_of "$final")" = "$SIZE" ]; then
-                echo published
-                exit 0
-            fi
-            ;;
-    esac
-    refuse "$part was taken away while it was received" "the same command again"
-fi
-held=$(size_of "$part")
-if [ "$held" != "$SIZE" ]; then
-    refuse "$part has $held bytes where $SIZE were written" "the same command again"
-fi
+# is_published: whether a program whose link was lost went on to publish it. What bears its hash was
+# found right before it got the name.
+is_published() {
+    case $TO in "models/$NAME/"*) ;; *) return 1 ;; esac
+    [ ! -e "$part" ] && [ -f "$final" ] && [ ! -L "$final" ] && [ "$(size_of "$final")" = "$SIZE" ]
+}
 
-mkdir -p "${final%/*}" && chmod 0444 "$part" || exit 1
-if [ -n "$META" ]; then
-    meta=${final%/*}/META.json
-    if [ -L "$meta.new" ] || [ ! -s "$meta.new" ]; then
-        rm -f "$meta.new" && printf '%s\n' "$META" >"$meta.new" || exit 1
+give_name() {
+    if [ -L "$part" ] || [ ! -f "$part" ]; then
+        refuse "$part was taken away while it was received" "the same command again"
     fi
-    mv -f "$meta.new" "$meta" || exit 1
-fi
-publish "$part" "$final" || exit 1
+    held=$(size_of "$part")
+    if [ "$held" != "$SIZE" ]; then
+        refuse "$part has $held bytes where $SIZE were written" "the same command again"
+    fi
+    mkdir -p "${final%/*}" && chmod 0444 "$part" || exit 1
+    if [ -n "$META" ]; then
+        meta=${final%/*}/META.json
+        if [ -L "$meta.new" ] || [ ! -s "$meta.new" ]; then
+            rm -f "$meta.new" && printf '%s\n' "$META" >"$meta.new" || exit 1
+        fi
+        mv -f "$meta.new" "$meta" || exit 1
+    fi
+    publish "$part" "$final" || exit 1
+}
+
+fence
+is_published || give_name
 flush "${final%/*}"
 echo published
