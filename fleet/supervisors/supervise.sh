@@ -25,14 +25,16 @@ put() {
 # never remove each other's.
 claim() {
     mine="$me.$$"
-    rm -f "$mine.link"
+    trap 'rm -f "$mine" "$mine".*; exit 0' TERM INT
+    rm -f "$mine" "$mine.link"
     write_record "$mine" "$$" supervise || { say "cannot write $mine"; exit 1; }
     record=$(cat "$mine")
     links=''
     ln "$mine" "$mine.link" 2>/dev/null && links=yes
     claim_with_record
     claimed=$?
-    rm -f "$mine" "$mine.link"
+    # The one that has it also takes away what others left that were ended while they tried.
+    if [ "$claimed" = 0 ]; then rm -f "$me".[0-9]*; else rm -f "$mine" "$mine".*; fi
     return "$claimed"
 }
 
@@ -40,12 +42,16 @@ claim_with_record() {
     tries=0
     while [ "$tries" -lt 15 ]; do
         tries=$((tries + 1))
-        put && return 0
+        # The second: NFS may repeat a link whose reply was lost, and say that there is one already.
+        { put || [ "$(cat "$me" 2>/dev/null)" = "$record" ]; } && return 0
         is_ours "$me" && return 1
         if mkdir "$service/supervise.lock" 2>/dev/null; then
-            # An empty record is one that its owner is about to fill, or one that a power cut left.
-            [ -s "$me" ] || sleep 2
-            is_ours "$me" || rm -f "$me"
+            # What is dead under the lock stays so: a link is made only where there is no record.
+            if [ -e "$me" ]; then
+                # An empty record is one that its owner is about to fill, or one that a power cut left.
+                [ -s "$me" ] || sleep 2
+                is_ours "$me" || rm -f "$me"
+            fi
             rmdir "$service/supervise.lock"
         else
             sleep 1
