@@ -107,7 +107,7 @@ def door_parameters(name: str) -> list[click.Parameter]:
 
 
 def merged(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a verb, with what was said before it where nothing was said behind it."""
+    """The values of a verb or door, with what was said before it where nothing was said behind it."""
     outer = click.get_current_context().find_object(dict) or {}
     return {
         key: value if value not in (None, False, ()) else outer.get(key, value)

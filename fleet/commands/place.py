@@ -16,8 +16,7 @@ from fleet.models.layout import layout
 from fleet.models.own import learn
 from fleet.models.place import Option
 from fleet.models.placement import Placement
-from fleet.models.room import HOST, pools, spread
-from fleet.models.room import Pool as Room
+from fleet.models.room import HOST, Pool, pools, spread
 from fleet.models.speed import Speed
 from fleet.models.weights import Weights
 from fleet.servers.companions import read_extra
@@ -89,7 +88,7 @@ def ways(host: str, found: Fit, beside: Mapping[str, int]) -> tuple[Option, ...]
     )
 
 
-def needs(placed: Placement, rooms: Iterable[Room], beside: Mapping[str, int]) -> dict[str, int]:
+def needs(placed: Placement, rooms: Iterable[Pool], beside: Mapping[str, int]) -> dict[str, int]:
     """Bytes by pool; on unified memory those of a device are main memory's too."""
     found = {use.pool: use.total + beside.get(use.pool, 0) for use in placed.uses}
     shared = sum(found.get(room.name, 0) for room in rooms if room.is_unified)

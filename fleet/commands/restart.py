@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def restart(request: Request, inventory: "Inventory", host: str) -> Flow[Plan]:
     """Each server is drained, stopped, started and proven again, once."""
     facts = yield from probe(host)
-    steps, notes = by_hand.restart(host, facts, request.servers, reason=request.reason)
+    steps, notes = by_hand.restart(host, facts, request.servers)
     return (yield from agreed(Plan(host, steps, notes)))
 
 

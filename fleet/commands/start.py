@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def start(request: Request, inventory: "Inventory", host: str) -> Flow[Plan]:
     """Servers that do not run are started; a hold on them is cleared."""
     facts = yield from probe(host)
-    steps, notes = by_hand.start(host, facts, request.servers, reason=request.reason)
+    steps, notes = by_hand.start(host, facts, request.servers)
     return (yield from agreed(Plan(host, steps, notes)))
 
 

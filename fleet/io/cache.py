@@ -66,20 +66,23 @@ class Cache:
 
         Raises:
             FleetError: as adopt, or as `make`.
+            OSError: of a file elsewhere, which `make` cannot read.
         """
-        async with exclusive(self.folder / "incoming" / f"{artifact.kind}-{artifact.id}.lock"):
-            if (there := await asyncio.to_thread(self.path, artifact)) is not None:
-                return there
-            file = self.partial(artifact)
-            try:
-                await make(file)
-                return await self.adopt(artifact, file)
-            except OSError as error:
-                if error.filename and not Path(error.filename).is_relative_to(self.folder):
-                    raise
-                raise full(self.folder, error) from error
-            finally:
-                file.unlink(missing_ok=True)
+        try:
+            async with exclusive(self.folder / "incoming" / f"{artifact.kind}-{artifact.id}.lock"):
+                if (there := await asyncio.to_thread(self.path, artifact)) is not None:
+                    return there
+                file = self.partial(artifact)
+                try:
+                    await make(file)
+                    return await self.adopt(artifact, file)
+                finally:
+                    file.unlink(missing_ok=True)
+        except OSError as error:
+            place = error.filename if isinstance(error.filename, str) else None
+            if place is not None and not Path(place).is_relative_to(self.folder):
+                raise
+            raise full(self.folder, error) from error
 
     @contextlib.asynccontextmanager
     async def scratch(self, artifact: Artifact) -> AsyncIterator[Path]:

@@ -42,7 +42,7 @@ class Journal:
 
     Args:
         path: the database; made with mode 0600.
-        patience: seconds to wait for another fleet that writes.
+        patience: seconds to wait for another fleet that writes; twice that where it makes the file.
 
     Raises:
         FleetError: it cannot be opened or written, or a newer fleet made it.

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from fleet.core.errors import DeadlineError, FleetError
+from fleet.core.errors import DeadlineError, PlanError
 from fleet.io.tool import Said, run_tool
 
 
@@ -19,7 +19,7 @@ async def pip_download(
         environment: variables for pip, beside our own.
 
     Raises:
-        FleetError: this Python has no pip.
+        PlanError: this Python has no pip.
         DeadlineError: it took too long.
     """
     pip = (sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check", "download", "--no-deps")
@@ -29,5 +29,5 @@ async def pip_download(
     except DeadlineError as error:
         raise DeadlineError(f"pip took longer than {deadline:g} s", next="the same command again") from error
     if said.status and "No module named pip" in said.out + said.err:
-        raise FleetError("this Python has no pip", next=f"{sys.executable} -m ensurepip")
+        raise PlanError("this Python has no pip", next=f"{sys.executable} -m ensurepip")
     return not said.status, said

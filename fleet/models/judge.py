@@ -94,7 +94,8 @@ def takes(
         mapped: bytes of that whose file stays mapped where no device holds it.
 
     Raises:
-        PlanError: as judge.
+        PlanError: the header lacks what no model can do without, or the wish names a device that is
+            not there.
     """
     found = usable(pools(facts, backend), wish)
     placed = whole(

@@ -63,6 +63,10 @@ class Placement:
     def devices(self) -> tuple[Use, ...]:
         return self.uses[:-1]
 
+    def is_whole(self, layout: Layout) -> bool:
+        """Whether no layer and no expert is left to the processor."""
+        return self.gpu_layers == layout.layers + 1 and not self.experts_on_host
+
     def of(self, pool: str) -> Use:
         return next((use for use in self.uses if use.pool == pool), Use(pool))
 

@@ -5,14 +5,14 @@ from collections.abc import Collection
 from fleet.core.errors import PlanError
 from fleet.core.facts import Facts, Instance
 from fleet.core.names import nearest
-from fleet.core.plan import Run, Step
+from fleet.core.plan import Step
 from fleet.servers import life
-from fleet.servers.life import STOP, UP
+from fleet.servers.life import UP
 
 Steps = tuple[tuple[Step, ...], tuple[str, ...]]  # in order; and notes
 
 
-def start(host: str, facts: Facts, servers: Collection[str], reason: str | None = None) -> Steps:
+def start(host: str, facts: Facts, servers: Collection[str]) -> Steps:
     """Steps that start servers which are deployed and down; a hold is cleared."""
     found: list[Step] = []
     notes: list[str] = []
@@ -36,14 +36,11 @@ def stop(host: str, facts: Facts, servers: Collection[str], reason: str | None =
             continue
         if one.state in UP:
             found.append(life.drain(one))
-        why = " ".join((reason or "stopped by hand").split())
-        run = Run(life.script(one, facts, "hold", REASON=why), STOP)
-        outage = f"{one.server} does not answer until fleet start {one.server}@{host}"
-        found.append(Step(f"stop {one.server} and hold it", run, f"hold {one.server}", "stop", outage=outage))
+        found.append(life.hold(one, facts, host, reason or "stopped by hand"))
     return tuple(found), tuple(notes)
 
 
-def restart(host: str, facts: Facts, servers: Collection[str], reason: str | None = None) -> Steps:
+def restart(host: str, facts: Facts, servers: Collection[str]) -> Steps:
     """Steps that stop and start servers under the release they have; held ones only when named."""
     found: list[Step] = []
     notes: list[str] = []

@@ -41,7 +41,7 @@ def choose(
         # with layers in main memory every token of context pushes more of them there
         for tokens in contexts(trained if is_whole else min(trained, ENOUGH)):
             other = ways[0 if is_whole else 1](replace(one, context=tokens))
-            whole = not is_whole or not other.devices or is_whole_on_devices(other, layout)
+            whole = not is_whole or not other.devices or other.is_whole(layout)
             if whole and placement.holds(other, pools):
                 return tokens
         return None
@@ -100,8 +100,3 @@ def _scarce(pools: tuple[Pool, ...]) -> list[Pool]:
 
 def _place(pool: Pool) -> str:
     return pool.title if pool.is_host else pool.name
-
-
-def is_whole_on_devices(placed: Placement, layout: Layout) -> bool:
-    """Whether no layer and no expert is left to the processor."""
-    return placed.gpu_layers == layout.layers + 1 and not placed.experts_on_host

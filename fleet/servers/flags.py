@@ -27,6 +27,7 @@ def _refused(sentence: str, *names: str) -> dict[str, Verdict]:
 
 
 OWN = "fleet sets it itself"
+HELP = "llama-server --help"  # a source of defaults
 TOOLS = "it lets whoever reaches the server run programs or read files on the host"
 REMOTE = "fleet fetches, verifies and pushes models itself: set [models.NAME].source"
 ROUTER = "fleet runs one llama-server for each model; routing is the gateway's"

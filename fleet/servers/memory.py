@@ -6,13 +6,12 @@ from fleet.core.facts import Facts
 from fleet.core.plan import Choice, size_text
 from fleet.models.repack import reordered
 from fleet.servers.devices import device
+from fleet.servers.flags import HELP
 
 GIB = 2**30
 CACHE_SHARE = 16  # of the host's memory one part in so many is lent to cached prompts
 CACHE_MOST = 2048  # MiB; llama-server's default of 8192 is more than a laptop can lend
 LOCK_SHARE = 0.5  # of the memory; what is locked is lacking everywhere else
-
-HELP = "llama-server --help"
 
 
 def lent(facts: Facts, backend: str, weights: int | None) -> Iterator[Choice]:

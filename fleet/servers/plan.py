@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from fleet.core.errors import PlanError
 from fleet.core.facts import Facts, Instance
-from fleet.core.plan import Artifact, Choice, Run, Step
+from fleet.core.plan import Artifact, Choice, Step
 from fleet.servers import life
 from fleet.servers.capabilities import Capabilities
 from fleet.servers.companions import Companion
 from fleet.servers.failure import explain
-from fleet.servers.life import STOP, UP
+from fleet.servers.life import UP
 from fleet.servers.release import Release, release
 from fleet.servers.settings import Sized
 from fleet.supervisors.base import SUPERVISORS
@@ -101,12 +101,14 @@ def _converge(
     host: str, wanted: Release, there: Instance | None, facts: Facts
 ) -> tuple[list[Step], list[str]]:
     name = wanted.server
-    written, *started = life.write(wanted), life.deploy(wanted), life.ready(wanted)
     if there is None or there.release is None:
-        return [written, *started], []
+        return _fresh(wanted), []
     if there.held is not None:
         reason = there.held or "no reason given"
         return [], [f"{name} is held: {reason}; fleet start {name}@{host} clears it"]
+    if _runs(wanted, there):  # no step is made where none is needed: it costs more than to look
+        return ([], []) if there.is_proven else ([life.ready(wanted)], [])
+    written, *started = _fresh(wanted)
     if there.release != wanted.rid or there.supervisor != wanted.supervisor:
         note = f"{name} changes from release {there.release} to {wanted.rid}"
         if there.state not in UP:
@@ -116,11 +118,19 @@ def _converge(
         is_other = wanted.address and wanted.address != there.listen
         check = [life.check(wanted)] if is_other else []
         return [written, *check, life.drain(there), stop, *started], [f"{note}: {outage}"]
-    if there.state == "starting" and there.exit_code not in (None, 0):
-        return [written, life.stop(there, facts), *started], [why_down(host, there, facts)]
-    if there.state in UP:
-        return ([], []) if there.is_proven else ([life.ready(wanted)], [])
-    return [written, *started], [why_down(host, there, facts)]
+    stop_first = [life.stop(there, facts)] if there.state in UP else []
+    return [written, *stop_first, *started], [why_down(host, there, facts)]
+
+
+def _fresh(wanted: Release) -> list[Step]:
+    return [life.write(wanted), life.deploy(wanted), life.ready(wanted)]
+
+
+def _runs(wanted: Release, there: Instance) -> bool:
+    """Whether it is the wanted release, and none that ends and is tried again and again."""
+    is_failing = there.state == "starting" and there.exit_code not in (None, 0)
+    is_wanted = (there.release, there.supervisor) == (wanted.rid, wanted.supervisor)
+    return is_wanted and there.state in UP and not is_failing
 
 
 def why_down(host: str, there: Instance, facts: Facts) -> str:
@@ -137,10 +147,7 @@ def _undeclared(host: str, there: Instance, facts: Facts, prune: bool) -> tuple[
     if not prune:
         return [], [f"{there.server} is undeclared: not wanted on {host}; --prune stops and removes it"]
     drain = [life.drain(there)] if there.state in UP else []
-    title = f"stop and remove {there.server}"
-    outage = f"{there.server} ends" if there.state in UP else None
-    run = Run(life.script(there, facts, "remove"), STOP)
-    return [*drain, Step(title, run, f"remove {there.server}", "stop", outage=outage)], []
+    return [*drain, life.remove(there, facts)], []
 
 
 def _check_listeners(servers: Mapping[str, "Server"]) -> None:

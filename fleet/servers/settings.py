@@ -15,8 +15,8 @@ from fleet.core.plan import Choice
 from fleet.core.proof import NOTHING, Expected
 from fleet.servers.capabilities import Capabilities
 from fleet.servers.devices import device_names, device_totals, listed
-from fleet.servers.flags import translate
-from fleet.servers.memory import HELP, lent
+from fleet.servers.flags import HELP, translate
+from fleet.servers.memory import lent
 
 if TYPE_CHECKING:
     from fleet.core.inventory import Server

@@ -6,7 +6,6 @@ room for itself and for its other servers. What is possible at all: it fits when
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from fleet.core.errors import PlanError
 from fleet.core.facts import Facts
@@ -21,13 +20,10 @@ from fleet.models.repack import reordered
 from fleet.models.room import Pool, lessened
 from fleet.models.wish import Wish
 from fleet.servers.companions import notes
-from fleet.servers.context import choose, is_whole_on_devices
+from fleet.servers.context import choose
 from fleet.servers.memory import cache_ram
 from fleet.servers.settings import Sized, Sizing
 from fleet.servers.shares import Case, named, recommended, taken, whole, wished
-
-if TYPE_CHECKING:
-    pass
 
 MIB = 2**20
 MOST_CHANGES = 3  # that are named
@@ -94,7 +90,7 @@ def _size(
     if wanted.context is not None or not placement.holds(placed(chosen), pools):
         _check(host, case, chosen, beside, facts, backend, build)
     best = placed(chosen)
-    is_whole = is_whole_on_devices(best, layout) if best.devices else None
+    is_whole = best.is_whole(layout) if best.devices else None
     sizing = Sizing(
         context=kv.context(layout, chosen),
         kv_type=None if chosen.kv_type_k == wanted.kv_type_k else chosen.kv_type_k,

@@ -147,3 +147,13 @@ async def test_a_source_that_cannot_be_read_is_not_called_a_fault_of_the_cache(t
 
     with pytest.raises(FileNotFoundError):
         await cache.made(BUILD, make)
+
+
+async def test_a_cache_that_cannot_be_made_is_one_clear_sentence(tmp_path):
+    (tmp_path / "cache").write_text("a file, where a folder should be")
+
+    async def make(to: Path) -> None:
+        raise AssertionError("nothing can be made")
+
+    with pytest.raises(FleetError, match="cannot be written"):
+        await Cache(tmp_path / "cache").made(BUILD, make)

@@ -1,1 +1,1 @@
-"""What `fleet place` asks of each host and says of all."""
+"""What `fleet place` knows of each host, and says of all."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fleet.models.place import Option
-from fleet.models.room import Pool as Room
+from fleet.models.room import Pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Wanted:
 class Offer:
     """What one host can hold, if nothing of ours ran there."""
 
-    rooms: tuple[Room, ...]
+    rooms: tuple[Pool, ...]
     options: Mapping[str, tuple[Option, ...]]  # by server
     lacks: Mapping[str, str]  # server -> why it has no options here
     there: frozenset[str]  # servers that run here now

@@ -65,6 +65,7 @@ def document(request: Request, results: Results) -> dict[str, Any]:
 
 
 def lines(request: Request, results: Results) -> Iterable[str]:
+    """The arrangement as a table, what is left on each host, and what to write in the inventory."""
     found, _, wanted = proposal(results)
     offers, errors = split(results)
     for host, error in errors.items():
