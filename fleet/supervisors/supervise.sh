@@ -33,8 +33,12 @@ claim() {
     ln "$mine" "$mine.link" 2>/dev/null && links=yes
     claim_with_record
     claimed=$?
-    # The one that has it also takes away what others left that were ended while they tried.
-    if [ "$claimed" = 0 ]; then rm -f "$me".[0-9]*; else rm -f "$mine" "$mine".*; fi
+    rm -f "$mine" "$mine.link"
+    # What others left that were killed while they tried.
+    for left in "$me".[0-9]*; do
+        owner=${left#"$me".}
+        [ ! -e "$left" ] || kill -0 "${owner%%.*}" 2>/dev/null || rm -f "$left"
+    done
     return "$claimed"
 }
 

@@ -122,6 +122,7 @@ def test_after_a_power_cut_many_supervisors_make_one_server(place, has_links):
     stale = f"{os.getpid()}\n1\nanother-boot\n{made.rid}\n"
     (service / "supervise.pid").write_text(stale)
     (service / "child").write_text(stale)
+    (service / "supervise.pid.99999999.link").write_text(stale)
     programs = None if has_links else stand_in(place, "ln", NO_LINKS)
     many = [supervised(place, programs) for _ in range(4)]
     place.until("running")
