@@ -1,6 +1,7 @@
 """The embedded server does what OpenSSH does."""
 
 import asyncio
+import subprocess
 import sys
 from pathlib import Path
 
@@ -103,3 +104,39 @@ def test_a_key_is_made_once_and_only_for_its_owner(tmp_path: Path) -> None:
     sshd.make_key(tmp_path / "k" / "id")
     assert (tmp_path / "k" / "id").read_bytes() == first
     assert (tmp_path / "k" / "id").stat().st_mode & 0o777 == 0o600
+
+
+ENDING = """
+import asyncio, sys
+from pathlib import Path
+import asyncssh
+from fleet.io.ssh import sshd
+
+async def main(folder, steps):
+    key = folder / "key"
+    sshd.make_key(key)
+    server = await sshd.serve(
+        folder / "home", authorized_key=key.with_suffix(".pub"), host_key=folder / "host_key"
+    )
+    async with asyncssh.connect(
+        "127.0.0.1", server.port, client_keys=[str(key)], known_hosts=None, config=[], agent_path=None
+    ) as client:
+        opening = asyncio.ensure_future(client.run("sleep 3 & wait"))
+        while not server.starting:
+            await asyncio.sleep(0)
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        await server.close()
+        opening.cancel()
+
+for steps in range(12):
+    asyncio.run(main(Path(sys.argv[1]), steps))
+print("ended")
+"""
+
+
+def test_a_server_that_ends_while_a_program_starts_ends(tmp_path: Path) -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", ENDING, tmp_path], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert said.stdout == "ended\n"

@@ -10,14 +10,20 @@ import asyncssh
 
 
 class Session(asyncssh.SSHServerSession[bytes]):
-    """One command, its three pipes pumped with back pressure both ways."""
+    """One command, its three pipes pumped with back pressure both ways.
 
-    def __init__(self, home: Path, shell: str, environment: dict[str, str]) -> None:
+    Args:
+        starting: holds the start of its program while that lasts.
+    """
+
+    def __init__(
+        self, home: Path, shell: str, environment: dict[str, str], starting: "set[asyncio.Task[None]]"
+    ) -> None:
         self._home = home
         self._argv = [shell]
         self._environment = environment
         self._child: Child | None = None
-        self._starting: asyncio.Task[None] | None = None
+        self._starting = starting
         self._early: list[bytes] = []  # input that came before the command ran
         self._is_fed = False
         self._is_closed = False
@@ -33,7 +39,9 @@ class Session(asyncssh.SSHServerSession[bytes]):
         return True
 
     def session_started(self) -> None:
-        self._starting = asyncio.create_task(self._start())
+        task = asyncio.create_task(self._start())
+        self._starting.add(task)
+        task.add_done_callback(self._starting.discard)
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
         if self._child:

@@ -30,6 +30,7 @@ class Server:
     port: int
     acceptor: asyncssh.SSHAcceptor
     connections: set[asyncssh.SSHServerConnection]
+    starting: "set[asyncio.Task[None]]"  # programs of sessions
 
     async def close(self) -> None:
         """Stops listening and ends the connections; detached processes go on."""
@@ -37,6 +38,9 @@ class Server:
         for conn in self.connections:
             conn.close()
         await self.acceptor.wait_closed()
+        # Cancelled while it starts a program, as the end of the loop would do it, asyncio waits for ever.
+        while self.starting:
+            await asyncio.wait(set(self.starting))
 
 
 async def serve(
@@ -59,10 +63,11 @@ async def serve(
     await asyncio.to_thread(home.mkdir, parents=True, exist_ok=True, mode=0o700)
     await asyncio.to_thread(make_key, host_key)
     connections: set[asyncssh.SSHServerConnection] = set()
+    starting: set[asyncio.Task[None]] = set()
     acceptor = await asyncssh.listen(
         "127.0.0.1",
         port,
-        server_factory=lambda: Guard(home, shell, path, connections),
+        server_factory=lambda: Guard(home, shell, path, connections, starting),
         server_host_keys=[str(host_key)],
         authorized_client_keys=str(authorized_key),
         password_auth=False,
@@ -77,7 +82,7 @@ async def serve(
         utf8_decode_errors="replace",
         window=2 << 20,
     )
-    return Server(acceptor.get_port(), acceptor, connections)
+    return Server(acceptor.get_port(), acceptor, connections, starting)
 
 
 def make_key(path: Path) -> None:
@@ -96,12 +101,18 @@ class Guard(asyncssh.SSHServer):
     """What a connection may do."""
 
     def __init__(
-        self, home: Path, shell: str, path: str, connections: set[asyncssh.SSHServerConnection]
+        self,
+        home: Path,
+        shell: str,
+        path: str,
+        connections: set[asyncssh.SSHServerConnection],
+        starting: "set[asyncio.Task[None]]",
     ) -> None:
         self._home = home
         self._shell = shell
         self._path = path
         self._connections = connections
+        self._starting = starting
         self._from = ""
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
@@ -124,7 +135,7 @@ class Guard(asyncssh.SSHServer):
             "SSH_CONNECTION": self._from,
             "SSH_CLIENT": " ".join(self._from.split()[:2] + self._from.split()[3:]),
         }
-        return Session(self._home, self._shell, environment)
+        return Session(self._home, self._shell, environment, self._starting)
 
     def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> bool:
         is_here = dest_host == "localhost"
