@@ -181,7 +181,8 @@ async def test_a_host_that_cannot_count_bytes_gets_one_chunk_a_stream(world, tmp
     host = Greedy("greedy", tmp_path / "bin")
     assert await world.push(host) == SIZE
     assert world.final.read_bytes() == world.data
-    assert host.feeds == 4
+    # the next one is opened while a chunk is sent, and may find that the last chunk has gone
+    assert host.feeds in (4, 5)
 
 
 async def test_a_newer_lock_on_the_host_stops_the_push(world):
