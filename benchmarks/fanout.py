@@ -7,9 +7,11 @@ controller is a namespace too, behind one line of so many Mbit/s; the hosts reac
 limit. `fleet push` and as many scp at once bring them a file of random bytes, and the counters of that
 line say what left it. Hosts write to memory, because hosts have a disk each and these would share one;
 `--disk shared` lets them. Controller and hosts share this machine's cores: where those are busy all the
-time, they are the limit and not the way the bytes take, and a lower `--rate` shows that. A virtual machine that
-gives free memory back to its host (/sys/module/page_reporting) pays for each page anew while hosts write: seen, 2.0
-to 3.3 times one host in place of 1.4; with `page_reporting_order` 11 it keeps them. Nothing is asserted.
+time, they are the limit and not the way the bytes take, and a lower `--rate` shows that. Nothing is asserted.
+
+A virtual machine that gives free memory back to its host (/sys/module/page_reporting) pays for each page
+anew while hosts write: seen, 2.0 to 3.3 times one host in place of 1.4. With 11 as `page_reporting_order`
+it keeps them.
 """
 
 import argparse
