@@ -10,8 +10,8 @@ from fleet.io.tool import Said, run_tool
 
 async def pip_download(
     *words: str, to: Path, deadline: float, environment: Mapping[str, str] | None = None
-) -> tuple[bool, Said]:
-    """Files of packages, without what they require, into a folder; whether pip did it, and what it said.
+) -> Said:
+    """Files of packages, without what they require, into a folder. What pip said, and its exit status.
 
     Args:
         words: which files, as `pip download` takes them.
@@ -30,4 +30,4 @@ async def pip_download(
         raise DeadlineError(f"pip took longer than {deadline:g} s", next="the same command again") from error
     if said.status and "No module named pip" in said.out + said.err:
         raise PlanError("this Python has no pip", next=f"{sys.executable} -m ensurepip")
-    return not said.status, said
+    return said

@@ -48,12 +48,12 @@ async def _pip(origin: Sdist, folder: Path, environment: Mapping[str, str] | Non
     listed.write_text(wanted + "\n", encoding="utf-8")
     # only this package from source: with :all: pip would compile the tools of its build first
     hashed = ("--require-hashes",) if origin.sha256 else ()
-    is_done, said = await pip_download(
+    said = await pip_download(
         "--no-binary", origin.name, *hashed, "-r", str(listed),
         to=folder, deadline=DEADLINE, environment=environment,
     )  # fmt: skip
     listed.unlink()
-    if is_done:
+    if not said.status:
         return
     text = said.out + said.err
     if "DO NOT MATCH THE HASHES" in text:

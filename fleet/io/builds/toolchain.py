@@ -47,12 +47,12 @@ async def _fetch(wheel: Wheel, folder: Path, environment: Mapping[str, str] | No
     to.mkdir()
     listed = folder / f"{wheel.name}.txt"
     listed.write_text(f"{wheel.name}=={wheel.version} --hash=sha256:{wheel.sha256}\n", encoding="utf-8")
-    is_done, said = await pip_download(
+    said = await pip_download(
         "--only-binary=:all:", "--platform", wheel.tag, "--require-hashes", "-r", str(listed),
         to=to, deadline=DEADLINE, environment=environment,
     )  # fmt: skip
     files = list(to.glob("*.whl"))
-    if is_done and len(files) == 1:
+    if not said.status and len(files) == 1:
         return files[0]
     text = said.out + said.err
     if "DO NOT MATCH THE HASHES" in text:

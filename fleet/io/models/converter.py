@@ -50,13 +50,13 @@ async def make_archive(
 async def _fetch(made: Environment, to: Path, environment: Mapping[str, str] | None) -> None:
     python = "".join(str(number) for number in made.python)
     platforms = [word for tag in made.tags for word in ("--platform", tag)]
-    is_done, said = await pip_download(
+    said = await pip_download(
         "--only-binary=:all:", "--implementation", "cp", "--python-version", python, "--abi", f"cp{python}",
         "--abi", "abi3", "--abi", "none", *platforms,
         *(("--extra-index-url", made.index) if made.index else ()), *made.packages,
         to=to, deadline=DEADLINE, environment=environment,
     )  # fmt: skip
-    if is_done:
+    if not said.status:
         return
     text = said.out + said.err
     missing = next(

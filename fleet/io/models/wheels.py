@@ -182,8 +182,8 @@ def _wheels(folder: Path) -> list[Path]:
 
 async def _pip(wanted: Sequence[str], folder: Path, deadline: float, options: Sequence[str]) -> None:
     """Only wheels: nothing of a package is run."""
-    is_done, said = await pip_download("--only-binary=:all:", *options, *wanted, to=folder, deadline=deadline)
-    if not is_done:
+    said = await pip_download("--only-binary=:all:", *options, *wanted, to=folder, deadline=deadline)
+    if said.status:
         raise _refused(wanted, said)
 
 
