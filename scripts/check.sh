@@ -12,6 +12,7 @@ run() {
 run ruff check .
 run mypy --strict fleet
 run mypy --strict tests/rig benchmarks
+run mypy --config-file tests/mypy.ini tests
 run lint-imports --no-logo
 run shellcheck .ci/run
 find fleet scripts -name '*.sh' | sort | while read -r file; do echo "$file"; done >.venv/shell-files

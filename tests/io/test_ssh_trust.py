@@ -84,22 +84,18 @@ async def test_a_fingerprint_may_be_of_any_of_the_hosts_keys(tmp_path: Path) -> 
     second = other_key(tmp_path / "second", "ecdsa")
     async with near(tmp_path) as server:
         await server.server.close()
-    import asyncssh
-
-    acceptor = await asyncssh.listen(
-        "127.0.0.1",
-        0,
-        server_host_keys=[str(tmp_path / "host"), str(second)],
-        authorized_client_keys=str(tmp_path / "id.pub"),
-        server_factory=lambda: sshd.Guard(tmp_path, "/bin/sh", os.defpath, set()),
-        encoding=None,
+    of_two = await sshd.serve(
+        tmp_path,
+        authorized_key=tmp_path / "id.pub",
+        host_key=tmp_path / "host",
+        other_host_keys=[second],
     )
-    host = server.host(port=acceptor.get_port(), host_key=fingerprint(second))
+    host = server.host(port=of_two.port, host_key=fingerprint(second))
     assert await answers(server, host)
     third = other_key(tmp_path / "third")
     error = await refused(server, host.model_copy(update={"host_key": fingerprint(third)}))
     assert error.kind == "host-key-changed"
-    acceptor.close()
+    await of_two.close()
 
 
 async def test_the_known_hosts_of_the_inventory_go_before_pins(server: Near) -> None:

@@ -122,7 +122,7 @@ async def main(folder, steps):
         "127.0.0.1", server.port, client_keys=[str(key)], known_hosts=None, config=[], agent_path=None
     ) as client:
         opening = asyncio.ensure_future(client.run("sleep 3 & wait"))
-        while not server.starting:
+        while not server.open.starting:
             await asyncio.sleep(0)
         for _ in range(steps):
             await asyncio.sleep(0)

@@ -13,7 +13,7 @@ import os
 import pwd
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncssh
@@ -24,23 +24,30 @@ SEARCH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"  # PATH of its commands
 
 
 @dataclass(frozen=True, slots=True)
+class Open:
+    """What a server has under way, and ends before it is closed."""
+
+    connections: set[asyncssh.SSHServerConnection] = field(default_factory=set)
+    starting: "set[asyncio.Task[None]]" = field(default_factory=set)  # programs of sessions
+
+
+@dataclass(frozen=True, slots=True)
 class Server:
     """A running server."""
 
     port: int
     acceptor: asyncssh.SSHAcceptor
-    connections: set[asyncssh.SSHServerConnection]
-    starting: "set[asyncio.Task[None]]"  # programs of sessions
+    open: Open
 
     async def close(self) -> None:
         """Stops listening and ends the connections; detached processes go on."""
         self.acceptor.close()
-        for conn in self.connections:
+        for conn in self.open.connections:
             conn.close()
         await self.acceptor.wait_closed()
         # Cancelled while it starts a program, as the end of the loop would do it, asyncio waits for ever.
-        while self.starting:
-            await asyncio.wait(set(self.starting))
+        while self.open.starting:
+            await asyncio.wait(set(self.open.starting))
 
 
 async def serve(
@@ -49,6 +56,7 @@ async def serve(
     port: int = 0,
     authorized_key: Path,
     host_key: Path,
+    other_host_keys: Sequence[Path] = (),
     shell: str = "/bin/sh",
     path: str = SEARCH,
 ) -> Server:
@@ -58,17 +66,17 @@ async def serve(
         port: 0 takes a free one.
         authorized_key: file of public keys that may log in.
         host_key: file of its private key; made where it is missing.
+        other_host_keys: files of keys of other types that it shows to who asks for them.
         path: folders that its commands search.
     """
     await asyncio.to_thread(home.mkdir, parents=True, exist_ok=True, mode=0o700)
     await asyncio.to_thread(make_key, host_key)
-    connections: set[asyncssh.SSHServerConnection] = set()
-    starting: set[asyncio.Task[None]] = set()
+    under_way = Open()
     acceptor = await asyncssh.listen(
         "127.0.0.1",
         port,
-        server_factory=lambda: Guard(home, shell, path, connections, starting),
-        server_host_keys=[str(host_key)],
+        server_factory=lambda: Guard(home, shell, path, under_way),
+        server_host_keys=[str(each) for each in (host_key, *other_host_keys)],
         authorized_client_keys=str(authorized_key),
         password_auth=False,
         kbdint_auth=False,
@@ -82,7 +90,7 @@ async def serve(
         utf8_decode_errors="replace",
         window=2 << 20,
     )
-    return Server(acceptor.get_port(), acceptor, connections, starting)
+    return Server(acceptor.get_port(), acceptor, under_way)
 
 
 def make_key(path: Path) -> None:
@@ -100,29 +108,21 @@ def make_key(path: Path) -> None:
 class Guard(asyncssh.SSHServer):
     """What a connection may do."""
 
-    def __init__(
-        self,
-        home: Path,
-        shell: str,
-        path: str,
-        connections: set[asyncssh.SSHServerConnection],
-        starting: "set[asyncio.Task[None]]",
-    ) -> None:
+    def __init__(self, home: Path, shell: str, path: str, under_way: Open) -> None:
         self._home = home
         self._shell = shell
         self._path = path
-        self._connections = connections
-        self._starting = starting
+        self._open = under_way
         self._from = ""
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         client, server = conn.get_extra_info("peername"), conn.get_extra_info("sockname")
         self._from = f"{client[0]} {client[1]} {server[0]} {server[1]}"
         self._conn = conn
-        self._connections.add(conn)
+        self._open.connections.add(conn)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._connections.discard(self._conn)
+        self._open.connections.discard(self._conn)
 
     def session_requested(self) -> Session:
         user = pwd.getpwuid(os.getuid()).pw_name
@@ -135,7 +135,7 @@ class Guard(asyncssh.SSHServer):
             "SSH_CONNECTION": self._from,
             "SSH_CLIENT": " ".join(self._from.split()[:2] + self._from.split()[3:]),
         }
-        return Session(self._home, self._shell, environment, self._starting)
+        return Session(self._home, self._shell, environment, self._open.starting)
 
     def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> bool:
         is_here = dest_host == "localhost"
