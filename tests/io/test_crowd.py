@@ -8,6 +8,7 @@ from fleet.io.local import LocalTransport
 from fleet.io.ports import Answer
 from fleet.io.push.file import Sharing
 from fleet.io.push.manifest import manifest
+from fleet.io.push.part import Part
 from fleet.io.share.crowd import Crowd, Lender, Wish
 from tests.io.pushing import CHUNK, World
 
@@ -49,8 +50,9 @@ class Sends:
 
     def wish(self, crowd: Crowd, host: Silent) -> Wish:
         push = Sharing(
-            crowd.manifest, "part", frozenset(), self.send, lambda count: None, lambda make: None, self.stop
-        )
+            Part(crowd.manifest, "model", "/root", ""), frozenset(),
+            self.send, lambda count: None, lambda make: None, self.stop,
+        )  # fmt: skip
         return Wish(host.lender(), host, push, push.came)
 
 

@@ -40,8 +40,7 @@ class Lanes(Protocol):
 class Sharing:
     """A push that other hosts may take part in."""
 
-    wanted: Manifest
-    part: str  # absolute path on the host
+    part: Part
     right: frozenset[int]  # chunks of it that are there
     send: Callable[[int], Awaitable[None]]  # a chunk from here, found right over there
     came: Callable[[int], None]  # told of bytes that came from elsewhere
@@ -149,8 +148,7 @@ def _ways(lanes: Lanes | None, held: Held, count: int, transport: Transport) -> 
 
 
 def _sharing(part: Part, held: Held, feeder: Feeder, progress: Progress) -> Sharing:
-    path = f"{part.root}/parts/{part.wanted.sha256}.part"
-    return Sharing(part.wanted, path, held.right, feeder.send, progress.came, feeder.prefer, feeder.close)
+    return Sharing(part, held.right, feeder.send, progress.came, feeder.prefer, feeder.close)
 
 
 async def _send(streams: Streams, ways: list[list[Lane]], missing: list[int]) -> None:

@@ -45,6 +45,22 @@ class Part:
     generation: str  # of the host's lock
 
     @property
+    def path(self) -> str:
+        """Absolute, on the host."""
+        return f"{self.root}/parts/{self.wanted.sha256}.part"
+
+    @property
+    def locks(self) -> tuple[str, str]:
+        """The host's lock that this run holds, and the one that takes the host from it (lock.sh); paths.
+
+        Both are empty where nothing is locked.
+        """
+        if not self.generation:
+            return "", ""
+        folder = f"{self.root}/lock"
+        return f"{folder}/lock.{self.generation}", f"{folder}/lock.{int(self.generation) + 1}"
+
+    @property
     def numbers(self) -> range:
         """Of all chunks."""
         return range(len(self.wanted.chunks))
@@ -94,8 +110,7 @@ class Part:
         Each chunk comes as a line `NUMBER SEEK LENGTH`, SEEK in MiB, and then its bytes, which are
         hashed while they are written. For each it prints `chunk NUMBER`, `wrote STATUS` and the hash.
         """
-        path = f"{self.root}/parts/{self.wanted.sha256}.part"
-        return receiver(path, self.wanted.chunk // MIB, held.means)
+        return receiver(self.path, self.wanted.chunk // MIB, held.means)
 
     def header(self, number: int) -> bytes:
         """What stands before the bytes of a chunk."""

@@ -66,7 +66,7 @@ class Crowd:
         lenders: Sequence[Lender] = (),
     ) -> None:
         self.manifest = manifest
-        self.swarm = Swarm(len(manifest.chunks), manifest.chunk)
+        self.swarm = Swarm(len(manifest.chunks))
         self._networks = networks
         self._clock = clock
         self._random = random
@@ -88,7 +88,7 @@ class Crowd:
         """
         host = wish.host
         peer = self._peer(wish.transport, wish.then.python)
-        await peer.start(self._offer(wish.push.part, is_whole=False))
+        await peer.start(self._offer(wish.push.part.path, wish.push.part.locks))
         if peer.address == getattr(wish.transport, "address", None):
             numbers = itertools.count()
             tell = functools.partial(self._tell, host)
@@ -114,7 +114,7 @@ class Crowd:
 
     async def _close(self) -> None:
         """Nobody gives or takes any more; whoever comes later begins anew, with those who have it then."""
-        self.swarm = Swarm(len(self.manifest.chunks), self.manifest.chunk)
+        self.swarm = Swarm(len(self.manifest.chunks))
         peers = list(self._peers.values())
         self._peers.clear()
         await self._stop(list(self._tasks))
@@ -129,9 +129,10 @@ class Crowd:
         read, write = self._random.token(16), self._random.token(16)
         return Peer(transport, python, self._networks, read_token=read, write_token=write)
 
-    def _offer(self, file: str, *, is_whole: bool) -> Offer:
+    def _offer(self, file: str, locks: tuple[str, str] | None = None) -> Offer:
+        """Of a part, with the locks that allow to write into it; without, of a whole file."""
         one = self.manifest
-        return Offer(file, is_whole, one.size, one.chunk, one.sha256, one.chunks)
+        return Offer(file, locks is None, one.size, one.chunk, one.sha256, one.chunks, locks or ("", ""))
 
     def _join(self, host: str, held: frozenset[int], *, wants: bool) -> None:
         for source, to in self.swarm.join(host, held, wants=wants, can_share=True):
@@ -154,7 +155,7 @@ class Crowd:
         with contextlib.suppress(FleetError, PeerError):
             try:
                 peer = self._peer(await lender.reach(), lender.python)
-                await peer.start(self._offer(lender.file, is_whole=True))
+                await peer.start(self._offer(lender.file))
             except asyncio.CancelledError:  # nobody wants any of it just now
                 self._lenders.append(lender)
                 raise

@@ -109,7 +109,7 @@ class Crowds:
 
     def _crowd(self, host: str, put: Put, told: Sharing) -> Crowd:
         return Crowd(
-            told.wanted,
+            told.part.wanted,
             self.world.inventory.private_networks,
             clock=self.world.clock,
             random=self.world.random,

@@ -42,6 +42,7 @@ class Offer:
     chunk: int  # bytes
     sha256: str
     chunks: Sequence[str]  # sha256 of each
+    locks: tuple[str, str] = ("", "")  # of a part, see there: written to with the first, without the second
 
 
 class Peer:
@@ -94,6 +95,7 @@ class Peer:
             "chunk": offer.chunk,
             "sha256": offer.sha256,
             "chunks": list(offer.chunks),
+            "locks": list(offer.locks),
             "read_token": self.read_token,
             "write_token": self.write_token,
             "networks": list(self._networks),

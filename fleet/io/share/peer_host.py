@@ -11,8 +11,8 @@ standard output an answer; it ends with its input, and when nothing came for a m
     anything that goes wrong with all of it                                    -> error WHY
 
 Chunks are served as `GET /READ_TOKEN/SHA256/CHUNK` on the address at which fleet reaches this host, and taken
-as `PUT /WRITE_TOKEN/LANE/CHUNK` from fleet, who alone knows that. A chunk that came in either way is
-written only once its hash is the one that was told over SSH.
+as `PUT /WRITE_TOKEN/LANE/CHUNK` from fleet, who alone knows that. A chunk that came in either way counts
+once its hash is the one that was told over SSH, and is not written to any more from then on.
 """
 
 import http.client
@@ -28,7 +28,7 @@ import sys
 import threading
 import time
 
-from fleet.io.share.peer_file import AT_ONCE, STALL, Share, received  # on a host its text stands here
+from fleet.io.share.peer_file import AT_ONCE, STALL, Share, TakenOver  # on a host its text stands here
 
 SILENCE = 60  # seconds without a line until it ends
 CONNECT = 1.0  # seconds
@@ -99,24 +99,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(404)
             return
         self.connection.settimeout(SILENCE)  # fleet keeps to a limit, or to the hours that are quiet
-        start, length = share.place(number)
-        if not share.places.acquire(timeout=STALL):
-            self.answer(503)
-            return
-        buffer = share.buffer()
         try:
-            sha256 = received(self.rfile, buffer[:length])
-            if sha256 == share.chunks[number]:
-                share.write(buffer[:length], start)
-        except (OSError, ValueError) as error:
+            sha256 = share.received(self.rfile, number)
+        except (OSError, ValueError, TakenOver) as error:
             say("fed", lane, number, type(error).__name__, error)
             self.close_connection = True
         else:
             say("fed", lane, number, sha256)
             self.answer(200)
-        finally:
-            share.buffers.append(buffer)
-            share.places.release()
 
     def answer(self, status: int, length: int = 0) -> None:
         self.send_response_only(status)
@@ -143,17 +133,16 @@ class Taker(threading.Thread):
             began = time.monotonic()
             try:
                 self.take(int(order[1]), (order[2], int(order[3])), order[4])
-            except (OSError, ValueError, IndexError, http.client.HTTPException) as error:
+            except (OSError, ValueError, IndexError, TakenOver, http.client.HTTPException) as error:
                 say("bad", order[0], type(error).__name__, error)
             else:
                 say("got", order[0], f"{time.monotonic() - began:.6f}")
 
     def take(self, number: int, peer: "tuple[str, int]", token: str) -> None:
-        start, length = self.share.place(number)
+        _, length = self.share.place(number)
         path = f"/{token}/{self.share.prefix.split('/')[2]}/{number}"
         kept = self.open.pop(peer, None)
         http_line = kept or self.connected(peer)
-        buffer = self.share.buffer()
         try:
             try:
                 response = self.asked(http_line, path)
@@ -165,15 +154,12 @@ class Taker(threading.Thread):
                 response = self.asked(http_line, path)
             if response.status != 200 or response.getheader("Content-Length") != str(length):
                 raise ValueError(f"status {response.status}")
-            if received(response, buffer[:length], SLOWEST) != self.share.chunks[number]:
+            if self.share.received(response, number, SLOWEST) != self.share.chunks[number]:
                 raise ValueError("wrong bytes")
             response.read()  # so that the connection can be used again
-            self.share.write(buffer[:length], start)
         except BaseException:
             http_line.close()
             raise
-        finally:
-            self.share.buffers.append(buffer)
         while len(self.open) >= KEPT:
             self.open.pop(next(iter(self.open))).close()
         self.open[peer] = http_line
