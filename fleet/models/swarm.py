@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 SENDS = 4  # streams of the controller at once, over all hosts
 UPLOADS = 4  # chunks that a host gives away at once
 DOWNLOADS = 4  # chunks that a host takes from others at once
+BUFFERED = 128 << 20  # bytes of them that a host may have to hold in memory, beside those from us
 NEIGHBOURS = 16  # hosts that each host knows; more would be asked in vain
 LOOKED_AT = 64  # chunks that the rarest is chosen from
 COMPLAINTS = 2  # hosts that may say a source is bad until nobody takes from it
@@ -54,10 +55,12 @@ class Swarm:
 
     Args:
         chunks: how many the model has.
+        size: bytes of one.
     """
 
-    def __init__(self, chunks: int) -> None:
+    def __init__(self, chunks: int, size: int = 1) -> None:
         self.chunks = chunks
+        self.downloads = max(1, min(DOWNLOADS, BUFFERED // size))
         self.members: dict[str, Member] = {}
         self.rate: float | None = None  # bytes/s of one stream of the controller
         self.helped = 0  # chunks that the controller sent again so that nobody waits
@@ -190,7 +193,7 @@ class Swarm:
     def _from_hosts(self, name: str) -> Iterator[Transfer]:
         member = self.members[name]
         sources = [(source, self.members[source]) for source, is_open in member.links.items() if is_open]
-        while sum(1 for senders in member.coming.values() if senders != {None}) < DOWNLOADS:
+        while sum(1 for senders in member.coming.values() if senders != {None}) < self.downloads:
             free = [(source, one) for source, one in sources if one.giving < UPLOADS]
             there = 0
             for _, one in free:

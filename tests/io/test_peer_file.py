@@ -3,12 +3,12 @@
 import hashlib
 import io
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from fleet.io.share.peer_file import PIECE, Share, TakenOver
+from fleet.io.share.peer_file import PIECE, PutOff, Share
 
 CHUNK = 4 * PIECE
 SIZE = 2 * CHUNK + 1234
@@ -24,13 +24,16 @@ def part(tmp_path: Path) -> Path:
     return path
 
 
-def shared(part: Path, locks: tuple[str, str] = ("", "")) -> Share:
+def shared(part: Path, right: Sequence[int] = (), *, is_alone: bool = True) -> Share:
     told = {
         "file": str(part), "is_whole": False, "size": SIZE, "chunk": CHUNK, "sha256": "ab",
-        "chunks": [sha256(data) for data in PARTS], "locks": list(locks),
+        "chunks": [sha256(data) for data in PARTS], "right": list(right),
         "read_token": "read", "write_token": "write",
     }  # fmt: skip
-    return Share(told)
+    made = Share(told)
+    if is_alone:
+        made.alone()
+    return made
 
 
 def sha256(data: bytes) -> str:
@@ -71,7 +74,7 @@ class Bringing:
     def _run(self, share: Share, number: int) -> None:
         try:
             self.said.append(share.received(self.source, number))
-        except (ValueError, TakenOver) as error:
+        except (OSError, ValueError, PutOff) as error:
             self.said.append(error)
 
     def end(self) -> str | Exception:
@@ -147,14 +150,46 @@ def test_two_who_bring_the_same_right_chunk_both_say_so(part, bring):
     assert part.read_bytes() == bytes(CHUNK) + PARTS[1]
 
 
-@pytest.mark.parametrize("later", ["lock.8", None], ids=["taken", "taken and swept"])
-def test_once_another_run_holds_the_host_nothing_is_written(part, bring, tmp_path, later):
-    (tmp_path / "lock.7").mkdir()
-    share = shared(part, (str(tmp_path / "lock.7"), str(tmp_path / "lock.8")))
+def test_nothing_is_written_over_what_lay_there_and_was_right(part):
+    part.write_bytes(PARTS[0])
+    share = shared(part, [0])
+    assert share.received(io.BytesIO(wrong(PARTS[0])), 0) == sha256(wrong(PARTS[0]))
+    assert share.received(io.BytesIO(PARTS[0]), 0) == sha256(PARTS[0])
+    assert part.read_bytes() == PARTS[0]
+
+
+def test_beside_another_way_only_what_is_right_is_written(part, bring):
+    share = shared(part, is_alone=False)
+    one, other = bring(share, 0, wrong(PARTS[0])), bring(share, 1, PARTS[1])
+    assert part.read_bytes() == b""
+    assert [one.end(), other.end()] == [sha256(wrong(PARTS[0])), sha256(PARTS[1])]
+    assert part.read_bytes() == bytes(CHUNK) + PARTS[1]
+
+
+def test_what_is_on_its_way_when_another_way_begins_is_put_off(part, bring):
+    share = shared(part)
+    right, spoilt = bring(share, 0, PARTS[0]), bring(share, 1, PARTS[1][:PIECE] + wrong(PARTS[1][PIECE:]))
+    share.careful()
+    with part.open("r+b") as other_way:
+        other_way.write(PARTS[0] + PARTS[1])
+    assert isinstance(right.end(), PutOff)
+    assert spoilt.end() != sha256(PARTS[1])
+    assert part.read_bytes() == PARTS[0] + PARTS[1]
+    assert share.received(io.BytesIO(PARTS[0]), 0) == sha256(PARTS[0])  # it came once more
+
+
+@pytest.mark.parametrize("is_shared_again", [False, True])
+@pytest.mark.parametrize("is_alone", [False, True])
+def test_once_the_part_was_looked_at_again_nothing_is_written(part, bring, is_shared_again, is_alone):
+    share = shared(part, is_alone=is_alone)
     one = bring(share, 0, PARTS[0])
-    assert part.read_bytes() == PARTS[0][:PIECE]
-    (tmp_path / "lock.7").rename(tmp_path / (later or "lock.9"))
-    assert isinstance(one.end(), TakenOver)
-    with pytest.raises(TakenOver):
+    there = part.read_bytes()
+    assert there == (PARTS[0][:PIECE] if is_alone else b"")
+    part.with_name(f"{part.name}.writer").unlink()  # as begin.sh does
+    again = shared(part) if is_shared_again else None
+    assert isinstance(one.end(), OSError)
+    with pytest.raises(OSError):
         share.received(io.BytesIO(PARTS[1]), 1)
-    assert part.read_bytes() == PARTS[0][:PIECE]
+    assert part.read_bytes() == there
+    if again is not None:
+        assert again.received(io.BytesIO(PARTS[1]), 1) == sha256(PARTS[1])

@@ -105,6 +105,7 @@ async def test_chunks_go_to_the_open_port_and_no_cipher_is_in_the_way(tmp_path):
     assert await pushed(party, host) == len(party.world.data)
     assert party.world.final.read_bytes() == party.world.data
     assert host.streams == 0
+    assert list(party.world.part.parent.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -137,12 +138,55 @@ async def test_an_open_port_that_fails_costs_a_chunk_and_the_rest_goes_over_ssh(
     assert party.shown[-1][:2] == (len(party.world.data), len(party.world.data))
 
 
-async def test_bytes_that_were_changed_on_the_way_are_not_written_and_come_over_ssh(tmp_path):
+async def test_bytes_that_were_changed_on_the_way_do_not_count_and_come_over_ssh(tmp_path):
     party = Party(tmp_path, NETWORK)
     async with Between(5 * MIB, "change").opened() as host:
         await pushed(party, host)
     assert party.world.final.read_bytes() == party.world.data
     assert host.streams == 1
+
+
+class Heard(Between):
+    """Keeps what the program said about being careful, and when a stream over SSH began."""
+
+    def __init__(self, *, is_told: bool) -> None:
+        super().__init__(3 * MIB, "cut")
+        self.is_told, self.order = is_told, []
+
+    async def feed(self, line, chunks, *, deadline, on_line=None):
+        self.order += ["stream"] if ".part" in line else []
+        return await super().feed(line, chunks, deadline=deadline, on_line=on_line)
+
+    def heard(self, on_line):
+        take = super().heard(on_line)
+
+        def careful(line: bytes) -> None:
+            if line.startswith(b"careful "):
+                self.order.append("careful")
+            if self.is_told or not line.startswith(b"careful "):
+                take(line)
+
+        return careful if take is not None else None
+
+
+async def test_another_way_begins_only_once_the_program_writes_carefully(tmp_path):
+    party, host = Party(tmp_path, NETWORK), Heard(is_told=True)
+    async with host.opened():
+        await pushed(party, host)
+    assert party.world.final.read_bytes() == party.world.data
+    assert host.order[:2] == ["careful", "stream"]
+
+
+async def test_a_program_that_does_not_say_that_it_is_careful_ends_the_push(tmp_path):
+    party, host = Party(tmp_path, NETWORK), Heard(is_told=False)
+    async with host.opened():
+        with pytest.raises(UnreachableError) as caught:
+            await pushed(party, host)
+    assert caught.value.kind == "link-lost"
+    assert "stream" not in host.order and not party.world.final.exists()
+    again = Near()
+    assert await pushed(party, again) < len(party.world.data)  # what was right is not sent again
+    assert again.streams == 0
 
 
 async def test_a_program_that_cannot_write_is_done_without(tmp_path):

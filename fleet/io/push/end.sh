@@ -39,6 +39,7 @@ give_name() {
         mv -f "$meta.new" "$meta" || exit 1
     fi
     publish "$part" "$final" || exit 1
+    rm -f "$part.writer"
 }
 
 fence

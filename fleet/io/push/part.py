@@ -50,17 +50,6 @@ class Part:
         return f"{self.root}/parts/{self.wanted.sha256}.part"
 
     @property
-    def locks(self) -> tuple[str, str]:
-        """The host's lock that this run holds, and the one that takes the host from it (lock.sh); paths.
-
-        Both are empty where nothing is locked.
-        """
-        if not self.generation:
-            return "", ""
-        folder = f"{self.root}/lock"
-        return f"{folder}/lock.{self.generation}", f"{folder}/lock.{int(self.generation) + 1}"
-
-    @property
     def numbers(self) -> range:
         """Of all chunks."""
         return range(len(self.wanted.chunks))

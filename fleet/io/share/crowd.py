@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fleet.core.errors import FleetError
 from fleet.io.ports import Clock, Random, Transport
 from fleet.io.push.manifest import Manifest
-from fleet.io.share.peer import Offer, Peer, PeerError
+from fleet.io.share.peer import Offer, Peer, PeerError, PutOff
 from fleet.io.share.plain import PlainLane
 from fleet.models.swarm import Swarm, Transfer
 
@@ -66,7 +66,7 @@ class Crowd:
         lenders: Sequence[Lender] = (),
     ) -> None:
         self.manifest = manifest
-        self.swarm = Swarm(len(manifest.chunks))
+        self.swarm = Swarm(len(manifest.chunks), manifest.chunk)
         self._networks = networks
         self._clock = clock
         self._random = random
@@ -88,11 +88,12 @@ class Crowd:
         """
         host = wish.host
         peer = self._peer(wish.transport, wish.then.python)
-        await peer.start(self._offer(wish.push.part.path, wish.push.part.locks))
+        await peer.start(self._offer(wish.push.part.path, wish.push.right))
         if peer.address == getattr(wish.transport, "address", None):
             numbers = itertools.count()
             tell = functools.partial(self._tell, host)
             wish.push.prefer(lambda: PlainLane(peer, next(numbers), self._networks, tell))
+            peer.alone()
         end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._peers[host], self._wishes[host], self._ends[host] = peer, wish, end
         try:
@@ -114,7 +115,7 @@ class Crowd:
 
     async def _close(self) -> None:
         """Nobody gives or takes any more; whoever comes later begins anew, with those who have it then."""
-        self.swarm = Swarm(len(self.manifest.chunks))
+        self.swarm = Swarm(len(self.manifest.chunks), self.manifest.chunk)
         peers = list(self._peers.values())
         self._peers.clear()
         await self._stop(list(self._tasks))
@@ -129,10 +130,10 @@ class Crowd:
         read, write = self._random.token(16), self._random.token(16)
         return Peer(transport, python, self._networks, read_token=read, write_token=write)
 
-    def _offer(self, file: str, locks: tuple[str, str] | None = None) -> Offer:
-        """Of a part, with the locks that allow to write into it; without, of a whole file."""
+    def _offer(self, file: str, right: frozenset[int] | None = None) -> Offer:
+        """Of a part, with what is right of it; without, of a whole file."""
         one = self.manifest
-        return Offer(file, locks is None, one.size, one.chunk, one.sha256, one.chunks, locks or ("", ""))
+        return Offer(file, right is None, one.size, one.chunk, one.sha256, one.chunks, right or frozenset())
 
     def _join(self, host: str, held: frozenset[int], *, wants: bool) -> None:
         for source, to in self.swarm.join(host, held, wants=wants, can_share=True):
@@ -193,6 +194,8 @@ class Crowd:
         except asyncio.CancelledError:
             self.swarm.ended(transfer)
             raise
+        except PutOff:
+            self.swarm.ended(transfer)
         except PeerError as why:
             if transfer.source is not None:
                 self._complain(transfer, transfer.source, why)

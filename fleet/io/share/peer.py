@@ -32,6 +32,10 @@ class PeerError(Exception):
     """It could not do what it was asked, or is gone; says why."""
 
 
+class PutOff(PeerError):
+    """Nobody is to blame that the chunk has to come once more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Offer:
     """What a host is to share."""
@@ -42,7 +46,7 @@ class Offer:
     chunk: int  # bytes
     sha256: str
     chunks: Sequence[str]  # sha256 of each
-    locks: tuple[str, str] = ("", "")  # of a part, see there: written to with the first, without the second
+    right: frozenset[int] = frozenset()  # numbers of the chunks of a part that are there
 
 
 class Peer:
@@ -95,7 +99,7 @@ class Peer:
             "chunk": offer.chunk,
             "sha256": offer.sha256,
             "chunks": list(offer.chunks),
-            "locks": list(offer.locks),
+            "right": sorted(offer.right),
             "read_token": self.read_token,
             "write_token": self.write_token,
             "networks": list(self._networks),
@@ -124,6 +128,7 @@ class Peer:
 
         Raises:
             PeerError: it did not come, or has another hash.
+            PutOff: it has to come once more, because another way began to write.
         """
         command = f"get {{}} {number} {other.address} {other.port} {other.read_token}"
         words = await self._ask(command, TAKING + length / SLOWEST)
@@ -154,6 +159,19 @@ class Peer:
         if len(words) != 1:
             raise PeerError(" ".join(words) or "an answer that is none")
         return words[0]
+
+    def alone(self) -> None:
+        """All that is written into its part comes through it: chunks may be written while they come."""
+        self._commands.put_nowait(b"alone\n")
+
+    async def careful(self) -> None:
+        """Another way may write into its part when this returns.
+
+        Raises:
+            PeerError: it did not answer, and may be writing.
+        """
+        if self.is_alive:
+            await self._ask("careful {}", ASKING)
 
     async def close(self) -> None:
         """Ends it, and waits until it has ended."""
@@ -197,10 +215,12 @@ class Peer:
             _settle(waiting, words)
         elif verb == "error" and (waiting := self._waiting.get("ready")):
             _fail(waiting, safe_line(line, 300).removeprefix("error "))
-        elif verb in ("got", "asked") and words and (waiting := self._waiting.get(words[0])):
+        elif verb in ("got", "asked", "careful") and words and (waiting := self._waiting.get(words[0])):
             _settle(waiting, words[1:])
         elif verb == "fed" and words[2:] and (waiting := self._waiting.get("/".join(words[:2]))):
             _settle(waiting, words[2:])
+        elif verb == "off" and words and (waiting := self._waiting.get(words[0])):
+            _fail(waiting, "another way began to write", PutOff)
         elif verb == "bad" and words and (waiting := self._waiting.get(words[0])):
             _fail(waiting, " ".join(words[1:]))
 
@@ -247,7 +267,7 @@ def _settle(waiting: "asyncio.Future[list[str]]", words: list[str]) -> None:
         waiting.set_result(words)
 
 
-def _fail(waiting: "asyncio.Future[list[str]]", why: str) -> None:
+def _fail(waiting: "asyncio.Future[list[str]]", why: str, kind: type[PeerError] = PeerError) -> None:
     if not waiting.done():
-        waiting.set_exception(PeerError(why))
+        waiting.set_exception(kind(why))
         waiting.exception()

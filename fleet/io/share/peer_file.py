@@ -13,35 +13,54 @@ AT_ONCE = 4  # chunks that are taken from other hosts at the same time
 PIECE = 256 << 10  # bytes; hashed and written while they are still in the processor's cache
 
 
-class TakenOver(Exception):
-    """The host belongs to a later run of fleet, which has found out what of the file is right."""
+class PutOff(Exception):
+    """What was written of a chunk does not count: it has to be brought again."""
 
 
 class Slot:
-    """Where a chunk belongs. Of those who bring it at the same time the first one writes."""
+    """Where a chunk belongs."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_right: bool = False) -> None:
         self.lock = threading.Lock()
-        self.writer = None  # type: object
-        self.is_right = False
+        self.writer = None  # type: object  # who writes it while it comes
+        self.is_right = is_right
 
 
 class Share:
-    """The file: whole and only read, or a part that grows. Nothing is written over a chunk that is right."""
+    """The file: whole and only read, or a part that grows.
+
+    Nothing is written over a chunk that is right. What else may write into the part decides how others
+    are written: while all comes through here, as they come, by one at a time; else once they are right.
+    """
 
     def __init__(self, told: "dict[str, object]") -> None:
         self.size, self.chunk = int(str(told["size"])), int(str(told["chunk"]))
         self.chunks = list(told["chunks"])  # type: ignore[call-overload]
         self.prefix = f"/{told['read_token']}/{told['sha256']}/"
         self.inbox = f"/{told['write_token']}/"
-        self.held, self.next_held = [str(path) for path in told["locks"]]  # type: ignore[attr-defined]
-        self.slots = {}  # type: dict[int, Slot]
+        self.slots = {number: Slot(True) for number in list(told["right"])}  # type: ignore[call-overload]
+        self.is_alone = False
         self.is_whole = is_whole = bool(told["is_whole"])
         flags = os.O_RDONLY if is_whole else os.O_RDWR | os.O_NOFOLLOW
         self.file = os.fdopen(os.open(str(told["file"]), flags), "rb" if is_whole else "r+b", 0)
         status = os.fstat(self.file.fileno())
         if not stat.S_ISREG(status.st_mode) or (is_whole and status.st_size != self.size):
             raise ValueError("it is not the file that it should be")
+        if not is_whole:
+            self.permit = f"{told['file']}.writer"
+            os.close(os.open(self.permit, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            self.made = identity(self.permit)
+
+    def alone(self) -> None:
+        """All that is written into the part comes through here."""
+        self.is_alone = True
+
+    def careful(self) -> None:
+        """Others may write into it too, now that this returns."""
+        self.is_alone = False
+        for slot in list(self.slots.values()):
+            with slot.lock:
+                slot.writer = None
 
     def place(self, number: int) -> "tuple[int, int]":
         """Start and length of a chunk in bytes."""
@@ -63,20 +82,19 @@ class Share:
     def received(self, source: "object", number: int, slowest: "int | None" = None) -> str:
         """Takes a chunk from a source that is read, and returns the hash of what came.
 
-        If that is the right one, the chunk is in the file. Who brings a chunk that another one is
-        bringing keeps it in memory: what the first wrote may be wrong, and what is right stays.
+        If that is the right one, the chunk is in the file.
 
         Raises:
             ValueError: it ended early, or was slower than `slowest` bytes/s.
-            TakenOver: nothing more may be written.
+            PutOff: it was right, and does not count.
+            OSError: it cannot be read or written, or nothing may be written any more.
         """
         start, length = self.place(number)
         slot, writer = self.slots.setdefault(number, Slot()), object()
         with slot.lock:
-            is_first = slot.writer is None and not slot.is_right
-            if is_first:
+            if self.is_alone and slot.writer is None and not slot.is_right:
                 slot.writer = writer
-        kept = bytearray(0 if is_first else length)
+        kept = None if slot.writer is writer or slot.is_right else bytearray(length)
         digest, done, piece = hashlib.sha256(), 0, memoryview(bytearray(min(PIECE, length)))
         end = time.monotonic() + 2 * STALL + length / slowest if slowest else math.inf
         try:
@@ -87,42 +105,52 @@ class Share:
                 if time.monotonic() > end:
                     raise ValueError("it is too slow")
                 digest.update(piece[:taken])
-                if is_first:
+                if kept is None:
                     self.write(slot, writer, piece[:taken], start + done)
                 else:
                     kept[done : done + taken] = piece[:taken]
                 done += taken
             sha256 = digest.hexdigest()
             if sha256 == self.chunks[number]:
-                self.settle(slot, memoryview(kept), start)
+                self.settle(slot, writer, kept, start)
             return sha256
         finally:
             with slot.lock:
                 if slot.writer is writer:
                     slot.writer = None
 
-    def settle(self, slot: Slot, kept: memoryview, start: int) -> None:
-        """A chunk came that is right: from here on it is so in the file."""
-        with slot.lock:
-            if not slot.is_right:
-                self.put(kept, start)
-            slot.writer, slot.is_right = None, True  # a first one that still writes is too late
-
     def write(self, slot: Slot, writer: object, data: memoryview, start: int) -> None:
+        """While it comes, unless the chunk became right or careful meanwhile."""
         with slot.lock:
             if slot.writer is writer:
                 self.put(data, start)
 
+    def settle(self, slot: Slot, writer: object, kept: "bytearray | None", start: int) -> None:
+        """What came is right: from here on the chunk is so in the file."""
+        with slot.lock:
+            if slot.is_right:
+                return
+            if kept is not None:
+                self.put(memoryview(kept), start)
+            elif slot.writer is not writer:
+                raise PutOff("another way may have written there")
+            slot.writer, slot.is_right = None, True
+
     def put(self, data: memoryview, start: int) -> None:
         done = 0
         while done < len(data):
-            self.fence()
+            self.check()
             done += os.pwrite(self.file.fileno(), data[done : done + PIECE], start + done)
 
-    def fence(self) -> None:
-        """Raises TakenOver where the run that sent this program does not hold the host any more."""
-        if self.held and (os.path.exists(self.next_held) or not os.path.exists(self.held)):
-            raise TakenOver("the host was taken over by another run of fleet")
+    def check(self) -> None:
+        """Raises OSError once what is right of the part was looked at again, to send the rest (begin.sh)."""
+        if identity(self.permit) != self.made:
+            raise OSError("somebody else writes the part now")
+
+
+def identity(path: str) -> "tuple[int, int]":
+    status = os.lstat(path)
+    return status.st_ino, status.st_mtime_ns
 
 
 def below(prefix: str, path: str) -> str:

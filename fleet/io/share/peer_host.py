@@ -6,13 +6,15 @@ standard output an answer; it ends with its input, and when nothing came for a m
 
     start {"file", "is_whole", "size", "chunk", "sha256", "chunks", ...}       -> ready ADDRESS PORT
     ask ID ADDRESS PORT                                                        -> asked ID yes | no
-    get ID CHUNK ADDRESS PORT READ_TOKEN                                       -> got ID SECONDS | bad ID WHY
+    get ID CHUNK ADDRESS PORT READ_TOKEN                    -> got ID SECONDS | bad ID WHY | off ID: once more
+    alone: nothing else writes into the part
+    careful ID: something else is about to                                     -> careful ID
     a chunk that fleet brought                                                 -> fed LANE CHUNK SHA256 | WHY
     anything that goes wrong with all of it                                    -> error WHY
 
 Chunks are served as `GET /READ_TOKEN/SHA256/CHUNK` on the address at which fleet reaches this host, and taken
 as `PUT /WRITE_TOKEN/LANE/CHUNK` from fleet, who alone knows that. A chunk that came in either way counts
-once its hash is the one that was told over SSH, and is not written to any more from then on.
+once its hash is the one that was told over SSH, and nothing is written over it from then on.
 """
 
 import http.client
@@ -28,7 +30,7 @@ import sys
 import threading
 import time
 
-from fleet.io.share.peer_file import AT_ONCE, STALL, Share, TakenOver  # on a host its text stands here
+from fleet.io.share.peer_file import AT_ONCE, STALL, PutOff, Share  # on a host its text stands here
 
 SILENCE = 60  # seconds without a line until it ends
 CONNECT = 1.0  # seconds
@@ -101,7 +103,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.connection.settimeout(SILENCE)  # fleet keeps to a limit, or to the hours that are quiet
         try:
             sha256 = share.received(self.rfile, number)
-        except (OSError, ValueError, TakenOver) as error:
+        except (OSError, ValueError, PutOff) as error:
             say("fed", lane, number, type(error).__name__, error)
             self.close_connection = True
         else:
@@ -133,7 +135,9 @@ class Taker(threading.Thread):
             began = time.monotonic()
             try:
                 self.take(int(order[1]), (order[2], int(order[3])), order[4])
-            except (OSError, ValueError, IndexError, TakenOver, http.client.HTTPException) as error:
+            except PutOff:
+                say("off", order[0])
+            except (OSError, ValueError, IndexError, http.client.HTTPException) as error:
                 say("bad", order[0], type(error).__name__, error)
             else:
                 say("got", order[0], f"{time.monotonic() - began:.6f}")
@@ -195,9 +199,8 @@ def own_address(networks: "list[str]") -> str:
     return str(address)
 
 
-def begun(told: "dict[str, object]") -> "queue.Queue[list[str]]":
+def begun(share: Share, told: "dict[str, object]") -> "queue.Queue[list[str]]":
     """Serving, and ready to take."""
-    share = Share(told)
     server = Server(own_address(list(told["networks"])), share)  # type: ignore[call-overload]
     threading.Thread(target=server.serve_forever, daemon=True).start()
     orders = queue.Queue()  # type: queue.Queue[list[str]]
@@ -208,7 +211,7 @@ def begun(told: "dict[str, object]") -> "queue.Queue[list[str]]":
 
 
 def main() -> None:
-    orders = None
+    orders = share = None
     while True:
         signal.alarm(SILENCE)  # nothing in this process waits for it: it ends
         line = sys.stdin.buffer.readline()
@@ -217,11 +220,18 @@ def main() -> None:
         words = line.decode("utf-8", "replace").rstrip("\n").split(" ")
         try:
             if words[0] == "start":
-                orders = begun(json.loads(" ".join(words[1:])))
+                told = json.loads(" ".join(words[1:]))
+                share = Share(told)
+                orders = begun(share, told)
             elif words[0] == "ask":
                 threading.Thread(target=ask, args=(words[1], words[2], int(words[3])), daemon=True).start()
             elif words[0] == "get" and orders is not None:
                 orders.put(words[1:])
+            elif words[0] == "alone" and share is not None:
+                share.alone()
+            elif words[0] == "careful" and share is not None:
+                share.careful()
+                say("careful", words[1])
         except (OSError, ValueError, LookupError, RuntimeError) as error:
             say("error", error)
 

@@ -61,7 +61,7 @@ class PlainLane:
         """As a lane's: tells the number of each chunk, that it was written, and its hash.
 
         Raises:
-            UnreachableError: it does not do; of kind "refused".
+            UnreachableError: it does not do; of kind "refused", or "link-lost" where no other way is safe.
         """
         try:
             async with asyncio.timeout(deadline):
@@ -69,6 +69,11 @@ class PlainLane:
         except (OSError, PeerError, TimeoutError) as error:
             place = f"{self._peer.address} port {self._peer.port}"
             why = f"{place}: {safe_line(str(error), 200) or 'no answer'}"
+            try:
+                await self._peer.careful()
+            except PeerError as silent:
+                why = f"the program that shares the model is silent: {silent}"
+                raise UnreachableError(why, kind="link-lost", next="the same command again") from error
             self._tell(f"gets its chunks over SSH: {why}")
             raise UnreachableError(why, kind=REFUSED, next="fleet status") from error
         return Answer(0, b"", b"")
