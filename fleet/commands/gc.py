@@ -28,7 +28,7 @@ for f in "$FLEET_ROOT/$KIND" "$FLEET_ROOT/trash" "$d"; do
     [ -L "$f" ] && { echo "fleet: error: $f is a link"; exit 1; }
 done
 [ -e "$d" ] || exit 0
-[ -d "$d" ] || { rm -f "$d"; exit; }
+[ -d "$d" ] || { rm -f "$d" "$d.writer"; exit; } # who may write a part (peer_file.py)
 t="$FLEET_ROOT/trash/$NAME.$$"
 # on a disk without a free inode it becomes the trash itself, which takes none
 mkdir -p "$FLEET_ROOT/trash" || t="$FLEET_ROOT/trash"

@@ -64,6 +64,16 @@ def test_what_conversions_left_is_named_with_its_bytes_and_why_and_goes_once(
     assert fleet.well(*words, "h1", "--yes", "--json").host["steps"] == []
 
 
+def test_a_part_that_nobody_wants_goes_with_what_says_who_may_write_it(fleet: Controller, home: Path):
+    parts = root(home) / "parts"
+    parts.mkdir(parents=True)
+    (parts / f"{'a' * 64}.part").write_bytes(bytes(1 << 20))
+    (parts / f"{'a' * 64}.part.writer").touch()
+    fleet.well("gc", "h1", "--yes")
+    assert list(parts.iterdir()) == []
+    assert fleet.well("gc", "h1", "--yes", "--json").host["steps"] == []
+
+
 def test_work_that_was_broken_off_lately_stays_and_the_plan_says_so(fleet: Controller, home: Path):
     given_up, over, *converter = fill(home)
     (given_up / "base.gguf").touch()
