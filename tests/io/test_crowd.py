@@ -3,6 +3,8 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from fleet.io.clock import SystemClock, SystemRandom
 from fleet.io.local import LocalTransport
 from fleet.io.ports import Answer
@@ -40,10 +42,12 @@ class Sends:
 
     def __init__(self) -> None:
         self.begun, self.may = asyncio.Semaphore(0), asyncio.Event()
+        self.sent: set[int] = set()
 
     async def send(self, number: int) -> None:
         self.begun.release()
         await self.may.wait()
+        self.sent.add(number)
 
     async def stop(self) -> None:
         self.may.set()
@@ -56,11 +60,11 @@ class Sends:
         return Wish(host.lender(), host, push, push.came)
 
 
-async def crowd_of(folder: Path, *lenders: Silent) -> Crowd:
+async def crowd_of(folder: Path, *lenders: Silent, tell=lambda host, text: None) -> Crowd:
     world = World(folder, CHUNK)
     return Crowd(
         await manifest(world.local, world.sha256, CHUNK, world.manifests), ("127.0.0.0/8",),
-        clock=SystemClock(), random=SystemRandom(), tell=lambda host, text: None,
+        clock=SystemClock(), random=SystemRandom(), tell=tell,
         lenders=[host.lender() for host in lenders],
     )  # fmt: skip
 
@@ -146,3 +150,43 @@ async def test_a_lender_that_nobody_waited_for_in_the_end_is_asked_again_by_the_
             sharing.cancel()
             await asyncio.gather(sharing, return_exceptions=True)
     assert lender.asked == 2
+
+
+class Says(Silent):
+    """A host that reaches every other one, and what it says of each chunk that it is to take."""
+
+    def __init__(self, name: str, says: str) -> None:
+        super().__init__(name)
+        self.says, self.ordered = says, 0
+
+    async def feed(self, line, chunks, *, deadline, on_line=None):
+        async def heard():
+            async for chunk in chunks:
+                words = chunk.split()
+                if words[:1] == [b"ask"]:
+                    on_line(b"asked %s yes" % words[1])
+                if words[:1] == [b"get"]:
+                    self.ordered += 1
+                    on_line(self.says.encode() % words[1])
+                yield chunk
+
+        return await super().feed(line, heard(), deadline=deadline, on_line=on_line)
+
+
+@pytest.mark.parametrize(
+    ("says", "told"),
+    [
+        ("off %s", "takes nothing more from other hosts: it puts off what it was given"),
+        ("unwritten %s No space left", "takes nothing more from other hosts: No space left"),
+    ],
+)
+async def test_a_host_that_takes_nothing_gets_all_from_here_and_no_other_one_is_blamed(tmp_path, says, told):
+    lender, taker, sends, said = Silent("h1"), Says("h2", says), Sends(), []
+    crowd = await crowd_of(tmp_path, lender, tell=lambda host, text: said.append((host, text)))
+    sends.may.set()
+    async with asyncio.timeout(60):
+        await crowd.share(sends.wish(crowd, taker))
+    chunks = len(crowd.manifest.chunks)
+    assert set(said) == {("h2", told)}
+    assert 0 < taker.ordered <= 2 * chunks
+    assert sends.sent == set(range(chunks))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet.io.share.peer_file import PIECE, PutOff, Share
+from fleet.io.share.peer_file import PIECE, PutOff, Share, Unwritable
 
 CHUNK = 4 * PIECE
 SIZE = 2 * CHUNK + 1234
@@ -74,7 +74,7 @@ class Bringing:
     def _run(self, share: Share, number: int) -> None:
         try:
             self.said.append(share.received(self.source, number))
-        except (OSError, ValueError, PutOff) as error:
+        except (ValueError, PutOff, Unwritable) as error:
             self.said.append(error)
 
     def end(self) -> str | Exception:
@@ -185,10 +185,10 @@ def test_once_the_part_was_looked_at_again_nothing_is_written(part, bring, is_sh
     one = bring(share, 0, PARTS[0])
     there = part.read_bytes()
     assert there == (PARTS[0][:PIECE] if is_alone else b"")
-    part.with_name(f"{part.name}.writer").unlink()  # as begin.sh does
+    part.with_name(f"{part.name}.writer").unlink()  # as room.sh does
     again = shared(part) if is_shared_again else None
-    assert isinstance(one.end(), OSError)
-    with pytest.raises(OSError):
+    assert isinstance(one.end(), Unwritable)
+    with pytest.raises(Unwritable):
         share.received(io.BytesIO(PARTS[1]), 1)
     assert part.read_bytes() == there
     if again is not None:

@@ -10,7 +10,7 @@ import pytest
 
 from fleet.core.errors import UnreachableError
 from fleet.io.local import LocalTransport
-from fleet.io.share.peer import Offer, Peer
+from fleet.io.share.peer import Offer, Peer, PeerError
 from fleet.io.share.plain import PlainLane
 from tests.io.crowds import MIB, Party
 
@@ -51,7 +51,7 @@ class Between(Near):
 
     @contextlib.asynccontextmanager
     async def opened(self) -> AsyncIterator["Between"]:
-        server = await asyncio.start_server(self.carry, "127.0.0.1", 0)
+        server = await asyncio.start_server(self.carry, self.at, 0)
         self.inner, self.port = 0, server.sockets[0].getsockname()[1]
         async with server:
             yield self
@@ -64,7 +64,7 @@ class Between(Near):
             words = line.split()
             if words[:1] == [b"ready"]:
                 self.inner = int(words[2])
-                line = b"ready 127.0.0.1 %d" % self.port
+                line = b"ready %s %d" % (self.at.encode(), self.port)
             on_line(line)
 
         return take if on_line is not None else None
@@ -73,7 +73,7 @@ class Between(Near):
         task = asyncio.current_task()
         assert task is not None
         self.carrying.append(task)
-        there, back = await asyncio.open_connection("127.0.0.1", self.inner)
+        there, back = await asyncio.open_connection(self.at, self.inner)
         try:
             await asyncio.gather(self.along(reader, back, True), self.along(there, writer, False))
         except OSError:
@@ -144,49 +144,6 @@ async def test_bytes_that_were_changed_on_the_way_do_not_count_and_come_over_ssh
         await pushed(party, host)
     assert party.world.final.read_bytes() == party.world.data
     assert host.streams == 1
-
-
-class Heard(Between):
-    """Keeps what the program said about being careful, and when a stream over SSH began."""
-
-    def __init__(self, *, is_told: bool) -> None:
-        super().__init__(3 * MIB, "cut")
-        self.is_told, self.order = is_told, []
-
-    async def feed(self, line, chunks, *, deadline, on_line=None):
-        self.order += ["stream"] if ".part" in line else []
-        return await super().feed(line, chunks, deadline=deadline, on_line=on_line)
-
-    def heard(self, on_line):
-        take = super().heard(on_line)
-
-        def careful(line: bytes) -> None:
-            if line.startswith(b"careful "):
-                self.order.append("careful")
-            if self.is_told or not line.startswith(b"careful "):
-                take(line)
-
-        return careful if take is not None else None
-
-
-async def test_another_way_begins_only_once_the_program_writes_carefully(tmp_path):
-    party, host = Party(tmp_path, NETWORK), Heard(is_told=True)
-    async with host.opened():
-        await pushed(party, host)
-    assert party.world.final.read_bytes() == party.world.data
-    assert host.order[:2] == ["careful", "stream"]
-
-
-async def test_a_program_that_does_not_say_that_it_is_careful_ends_the_push(tmp_path):
-    party, host = Party(tmp_path, NETWORK), Heard(is_told=False)
-    async with host.opened():
-        with pytest.raises(UnreachableError) as caught:
-            await pushed(party, host)
-    assert caught.value.kind == "link-lost"
-    assert "stream" not in host.order and not party.world.final.exists()
-    again = Near()
-    assert await pushed(party, again) < len(party.world.data)  # what was right is not sent again
-    assert again.streams == 0
 
 
 async def test_a_program_that_cannot_write_is_done_without(tmp_path):
@@ -294,3 +251,28 @@ async def test_a_port_at_which_somebody_else_answers_is_refused_at_once(tmp_path
             await PlainLane(peer, 0, NETWORK, said.append).feed("", chunks_of(party, 0), deadline=60)
     assert caught.value.kind == "refused"
     assert len(said) == 1
+
+
+async def test_who_gives_a_byte_now_and_then_is_given_up_and_the_next_one_is_asked(tmp_path):
+    async def drip(reader, writer) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % MIB)
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.2)
+        writer.close()
+
+    for name in ("takes", "gives"):
+        (tmp_path / name).mkdir()
+    party, lender = Party(tmp_path / "takes", NETWORK), Party(tmp_path / "gives", NETWORK)
+    dripping = await asyncio.start_server(drip, "127.0.0.1", 0)
+    async with dripping, serving(party) as taker, serving(lender, is_whole=True) as giver:
+        port, giver.port = giver.port, dripping.sockets[0].getsockname()[1]
+        with pytest.raises(PeerError, match="it ended early"):
+            await taker.take(3, MIB, giver)
+        giver.port = port
+        await taker.take(3, MIB, giver)
+    written = party.world.part.read_bytes()
+    assert written[3 * MIB : 4 * MIB] == party.world.data[3 * MIB : 4 * MIB]

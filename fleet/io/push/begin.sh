@@ -16,8 +16,6 @@ if [ -f "$job/pid" ]; then
     done
 fi
 rm -rf "$job"
-# Who shares the model with others may be there too, its link lost: peer_file.py looks for this.
-rm -f "$part.writer"
 held=$(size_of "$part")
 
 # What describes it has its bytes and its inode too before the first byte comes.

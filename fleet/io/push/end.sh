@@ -23,6 +23,7 @@ is_published() {
 }
 
 give_name() {
+    rm -f "$part.writer" # nobody writes into it any more (peer_file.py)
     if [ -L "$part" ] || [ ! -f "$part" ]; then
         refuse "$part was taken away while it was received" "the same command again"
     fi
@@ -39,7 +40,6 @@ give_name() {
         mv -f "$meta.new" "$meta" || exit 1
     fi
     publish "$part" "$final" || exit 1
-    rm -f "$part.writer"
 }
 
 fence

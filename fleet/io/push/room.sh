@@ -54,6 +54,8 @@ elif [ -e "$part" ]; then
     [ -f "$part" ] || refuse "$part is not a file" "mv '$part' '$part.old'"
     chmod 600 "$part" || exit 1
 fi
+# A program that shares it and whose link was lost may still be there: it looks for this before it writes.
+rm -f "$part.writer" || exit 1
 : >>"$part" || exit 1
 held=$(size_of "$part")
 if [ "$held" -gt "$SIZE" ]; then

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fleet.core.errors import FleetError
 from fleet.io.ports import Clock, Random, Transport
 from fleet.io.push.manifest import Manifest
-from fleet.io.share.peer import Offer, Peer, PeerError, PutOff
+from fleet.io.share.peer import Offer, Peer, PeerError, PutOff, Unwritable
 from fleet.io.share.plain import PlainLane
 from fleet.models.swarm import Swarm, Transfer
 
@@ -77,6 +77,7 @@ class Crowd:
         self._ends: dict[str, asyncio.Future[None]] = {}
         self._tasks: dict[asyncio.Task[None], str] = {}  # what is under way, and for which host
         self._borrowing: set[asyncio.Task[None]] = set()  # lenders that are being asked
+        self._put_off: set[tuple[str, int]] = set()  # host and chunk; an honest one does it once
         self._patience = 0.0  # until when everybody waits for them
 
     async def share(self, wish: Wish) -> None:
@@ -194,7 +195,12 @@ class Crowd:
         except asyncio.CancelledError:
             self.swarm.ended(transfer)
             raise
+        except Unwritable as why:
+            self._alone(transfer, str(why))
         except PutOff:
+            if (transfer.to, transfer.chunk) in self._put_off:
+                self._alone(transfer, "it puts off what it was given")
+            self._put_off.add((transfer.to, transfer.chunk))
             self.swarm.ended(transfer)
         except PeerError as why:
             if transfer.source is not None:
@@ -214,6 +220,12 @@ class Crowd:
         if giver is None or taker is None:
             raise PeerError("it is gone")
         return await taker.take(transfer.chunk, length, giver)
+
+    def _alone(self, transfer: Transfer, why: str) -> None:
+        """The host takes from nobody but us, and no source is to blame."""
+        self.swarm.ended(transfer)
+        self.swarm.part(transfer.to)
+        self._tell(transfer.to, f"takes nothing more from other hosts: {why}")
 
     def _complain(self, transfer: Transfer, source: str, why: PeerError) -> None:
         taker = self._peers.get(transfer.to)

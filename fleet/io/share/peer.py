@@ -36,6 +36,10 @@ class PutOff(PeerError):
     """Nobody is to blame that the chunk has to come once more."""
 
 
+class Unwritable(PeerError):
+    """The host that takes cannot write; says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Offer:
     """What a host is to share."""
@@ -79,6 +83,7 @@ class Peer:
         self._asked = 0
         self._heard = 0
         self._ended: asyncio.Task[None] | None = None
+        self._has_exited = False  # an exit status came; a link that is lost leaves it running
 
     @property
     def is_alive(self) -> bool:
@@ -129,6 +134,7 @@ class Peer:
         Raises:
             PeerError: it did not come, or has another hash.
             PutOff: it has to come once more, because another way began to write.
+            Unwritable: this host is at fault, not the other one.
         """
         command = f"get {{}} {number} {other.address} {other.port} {other.read_token}"
         words = await self._ask(command, TAKING + length / SLOWEST)
@@ -170,8 +176,14 @@ class Peer:
         Raises:
             PeerError: it did not answer, and may be writing.
         """
-        if self.is_alive:
-            await self._ask("careful {}", ASKING)
+        try:
+            if self.is_alive:
+                await self._ask("careful {}", STARTING)
+        except PeerError:
+            if not self._has_exited:
+                raise
+        if not self.is_alive and not self._has_exited:
+            raise PeerError("its link was lost")
 
     async def close(self) -> None:
         """Ends it, and waits until it has ended."""
@@ -186,6 +198,7 @@ class Peer:
         why = "it ended"
         try:
             answer = await self._transport.feed(line, self._sent(), deadline=math.inf, on_line=self._take)
+            self._has_exited = True
             why = safe_line(answer.err.strip().splitlines()[-1] if answer.err.strip() else why, 200)
         except FleetError as error:
             why = error.what
@@ -210,7 +223,7 @@ class Peer:
         self._heard += 1
         if self._heard > self._asked + LINES:
             raise FleetError("it says more than it was asked", kind="too-much-output")
-        verb, *words = safe_line(line, 300).split()[:6] or [""]
+        verb, *words = safe_line(line, 300).split() or [""]
         if verb == "ready" and (waiting := self._waiting.get("ready")):
             _settle(waiting, words)
         elif verb == "error" and (waiting := self._waiting.get("ready")):
@@ -221,6 +234,8 @@ class Peer:
             _settle(waiting, words[2:])
         elif verb == "off" and words and (waiting := self._waiting.get(words[0])):
             _fail(waiting, "another way began to write", PutOff)
+        elif verb == "unwritten" and words and (waiting := self._waiting.get(words[0])):
+            _fail(waiting, " ".join(words[1:]), Unwritable)
         elif verb == "bad" and words and (waiting := self._waiting.get(words[0])):
             _fail(waiting, " ".join(words[1:]))
 

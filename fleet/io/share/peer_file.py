@@ -2,15 +2,16 @@
 
 import hashlib
 import hmac
-import math
 import os
 import stat
 import threading
-import time
 
-STALL = 5.0  # seconds without a byte until a peer is given up
 AT_ONCE = 4  # chunks that are taken from other hosts at the same time
 PIECE = 256 << 10  # bytes; hashed and written while they are still in the processor's cache
+
+
+class Unwritable(Exception):
+    """The fault is not with who brings it."""
 
 
 class PutOff(Exception):
@@ -47,9 +48,9 @@ class Share:
         if not stat.S_ISREG(status.st_mode) or (is_whole and status.st_size != self.size):
             raise ValueError("it is not the file that it should be")
         if not is_whole:
-            self.permit = f"{told['file']}.writer"
-            os.close(os.open(self.permit, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-            self.made = identity(self.permit)
+            self.permit = f"{told['file']}.writer"  # removed by room.sh, before it is known what is right
+            made = os.open(self.permit, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            self.made = os.fdopen(made, "wb", 0)  # stays open, so that no other file gets its number
 
     def alone(self) -> None:
         """All that is written into the part comes through here."""
@@ -79,31 +80,29 @@ class Share:
             raise ValueError("no such chunk")
         return count(lane), count(number)
 
-    def received(self, source: "object", number: int, slowest: "int | None" = None) -> str:
+    def received(self, source: "object", number: int) -> str:
         """Takes a chunk from a source that is read, and returns the hash of what came.
 
         If that is the right one, the chunk is in the file.
 
         Raises:
-            ValueError: it ended early, or was slower than `slowest` bytes/s.
+            ValueError: it ended early.
+            OSError: it cannot be read.
+            Unwritable: it cannot be written, or may not be any more.
             PutOff: it was right, and does not count.
-            OSError: it cannot be read or written, or nothing may be written any more.
         """
         start, length = self.place(number)
         slot, writer = self.slots.setdefault(number, Slot()), object()
         with slot.lock:
             if self.is_alone and slot.writer is None and not slot.is_right:
                 slot.writer = writer
-        kept = None if slot.writer is writer or slot.is_right else bytearray(length)
+        kept = None if slot.writer is writer or slot.is_right else memory(length)
         digest, done, piece = hashlib.sha256(), 0, memoryview(bytearray(min(PIECE, length)))
-        end = time.monotonic() + 2 * STALL + length / slowest if slowest else math.inf
         try:
             while done < length:
                 taken = source.readinto(piece[: length - done])  # type: ignore[attr-defined]
                 if not taken:
                     raise ValueError("it ended early")
-                if time.monotonic() > end:
-                    raise ValueError("it is too slow")
                 digest.update(piece[:taken])
                 if kept is None:
                     self.write(slot, writer, piece[:taken], start + done)
@@ -138,19 +137,28 @@ class Share:
 
     def put(self, data: memoryview, start: int) -> None:
         done = 0
-        while done < len(data):
-            self.check()
-            done += os.pwrite(self.file.fileno(), data[done : done + PIECE], start + done)
+        try:
+            while done < len(data):
+                self.check()
+                done += os.pwrite(self.file.fileno(), data[done : done + PIECE], start + done)
+        except OSError as error:
+            raise Unwritable(str(error)) from error
 
     def check(self) -> None:
-        """Raises OSError once what is right of the part was looked at again, to send the rest (begin.sh)."""
-        if identity(self.permit) != self.made:
-            raise OSError("somebody else writes the part now")
+        """Raises once it was looked at again what is right of the part, to bring the rest."""
+        try:
+            is_ours = os.path.samestat(os.fstat(self.made.fileno()), os.lstat(self.permit))
+        except FileNotFoundError:
+            is_ours = False
+        if not is_ours:
+            raise Unwritable("somebody else writes the part now")
 
 
-def identity(path: str) -> "tuple[int, int]":
-    status = os.lstat(path)
-    return status.st_ino, status.st_mtime_ns
+def memory(length: int) -> bytearray:
+    try:
+        return bytearray(length)
+    except MemoryError:
+        raise Unwritable("it has no memory for a chunk") from None
 
 
 def below(prefix: str, path: str) -> str:

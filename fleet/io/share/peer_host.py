@@ -6,7 +6,7 @@ standard output an answer; it ends with its input, and when nothing came for a m
 
     start {"file", "is_whole", "size", "chunk", "sha256", "chunks", ...}       -> ready ADDRESS PORT
     ask ID ADDRESS PORT                                                        -> asked ID yes | no
-    get ID CHUNK ADDRESS PORT READ_TOKEN                    -> got ID SECONDS | bad ID WHY | off ID: once more
+    get ID CHUNK ADDRESS PORT READ_TOKEN    -> got ID SECONDS | bad ID WHY | unwritten ID WHY | off ID (again)
     alone: nothing else writes into the part
     careful ID: something else is about to                                     -> careful ID
     a chunk that fleet brought                                                 -> fed LANE CHUNK SHA256 | WHY
@@ -17,6 +17,7 @@ as `PUT /WRITE_TOKEN/LANE/CHUNK` from fleet, who alone knows that. A chunk that 
 once its hash is the one that was told over SSH, and nothing is written over it from then on.
 """
 
+import contextlib
 import http.client
 import http.server
 import ipaddress
@@ -30,10 +31,11 @@ import sys
 import threading
 import time
 
-from fleet.io.share.peer_file import AT_ONCE, STALL, PutOff, Share  # on a host its text stands here
+from fleet.io.share.peer_file import AT_ONCE, PutOff, Share, Unwritable  # on a host its text stands here
 
 SILENCE = 60  # seconds without a line until it ends
 CONNECT = 1.0  # seconds
+STALL = 5.0  # seconds without a byte until a peer is given up
 SLOWEST = 250_000  # bytes/s that a peer has to reach over a whole chunk
 KEPT = 4  # connections that stay open for each of these
 GUESTS = 256  # connections from other hosts
@@ -103,7 +105,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.connection.settimeout(SILENCE)  # fleet keeps to a limit, or to the hours that are quiet
         try:
             sha256 = share.received(self.rfile, number)
-        except (OSError, ValueError, PutOff) as error:
+        except (OSError, ValueError, PutOff, Unwritable) as error:
             say("fed", lane, number, type(error).__name__, error)
             self.close_connection = True
         else:
@@ -137,6 +139,8 @@ class Taker(threading.Thread):
                 self.take(int(order[1]), (order[2], int(order[3])), order[4])
             except PutOff:
                 say("off", order[0])
+            except Unwritable as error:
+                say("unwritten", order[0], error)
             except (OSError, ValueError, IndexError, http.client.HTTPException) as error:
                 say("bad", order[0], type(error).__name__, error)
             else:
@@ -147,6 +151,10 @@ class Taker(threading.Thread):
         path = f"/{token}/{self.share.prefix.split('/')[2]}/{number}"
         kept = self.open.pop(peer, None)
         http_line = kept or self.connected(peer)
+        used = [http_line.sock]
+        limit = threading.Timer(2 * STALL + length / SLOWEST, end, [used])
+        limit.daemon = True
+        limit.start()
         try:
             try:
                 response = self.asked(http_line, path)
@@ -155,15 +163,18 @@ class Taker(threading.Thread):
                     raise
                 http_line.close()  # it was closed over there meanwhile
                 http_line = self.connected(peer)
+                used.append(http_line.sock)
                 response = self.asked(http_line, path)
             if response.status != 200 or response.getheader("Content-Length") != str(length):
                 raise ValueError(f"status {response.status}")
-            if self.share.received(response, number, SLOWEST) != self.share.chunks[number]:
+            if self.share.received(response, number) != self.share.chunks[number]:
                 raise ValueError("wrong bytes")
             response.read()  # so that the connection can be used again
         except BaseException:
             http_line.close()
             raise
+        finally:
+            limit.cancel()
         while len(self.open) >= KEPT:
             self.open.pop(next(iter(self.open))).close()
         self.open[peer] = http_line
@@ -177,6 +188,12 @@ class Taker(threading.Thread):
     def asked(self, http_line: "http.client.HTTPConnection", path: str) -> "http.client.HTTPResponse":
         http_line.request("GET", path)
         return http_line.getresponse()
+
+
+def end(used: "list[socket.socket]") -> None:
+    """Who waits for a byte waits no longer: one that comes every few seconds is no progress."""
+    with contextlib.suppress(OSError):
+        used[-1].shutdown(socket.SHUT_RDWR)
 
 
 def ask(name: str, address: str, port: int) -> None:

@@ -72,7 +72,8 @@ class PlainLane:
             try:
                 await self._peer.careful()
             except PeerError as silent:
-                why = f"the program that shares the model is silent: {silent}"
+                why = f"the program that shares the model may still be writing: {silent}"
+                self._tell(why)
                 raise UnreachableError(why, kind="link-lost", next="the same command again") from error
             self._tell(f"gets its chunks over SSH: {why}")
             raise UnreachableError(why, kind=REFUSED, next="fleet status") from error
@@ -108,7 +109,7 @@ class PlainLane:
                 await asyncio.get_running_loop().sock_connect(made, where)
             own = made.getsockname()[0]
             if not in_networks(own, self._networks):
-                raise UnreachableError(f"{own} lies in none of private_networks", kind=REFUSED)
+                raise PeerError(f"{own} lies in none of private_networks")
             made.setblocking(True)  # a thread writes
             for limit in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
                 made.setsockopt(socket.SOL_SOCKET, limit, struct.pack("ll", STALL, 0))
