@@ -14,7 +14,7 @@ standard output an answer; it ends with its input, and when nothing came for a m
 
 Chunks are served as `GET /READ_TOKEN/SHA256/CHUNK` on the address at which fleet reaches this host, and taken
 as `PUT /WRITE_TOKEN/LANE/CHUNK` from fleet, who alone knows that. A chunk that came in either way counts
-once its hash is the one that was told over SSH, and nothing is written over it from then on.
+once its hash is the one that was told over SSH, and this program writes nothing over it from then on.
 """
 
 import contextlib
