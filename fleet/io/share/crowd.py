@@ -117,6 +117,7 @@ class Crowd:
     async def _close(self) -> None:
         """Nobody gives or takes any more; whoever comes later begins anew, with those who have it then."""
         self.swarm = Swarm(len(self.manifest.chunks), self.manifest.chunk)
+        self._put_off.clear()
         peers = list(self._peers.values())
         self._peers.clear()
         await self._stop(list(self._tasks))
